@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+const quick = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/contract/**/*.test.ts'];
+
+/** `quick` owns no clock and no machine, so its files share the cores; `system` measures time and starts processes: one file at a time. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'quick', include: quick, testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'system',
+          include: ['test/**/*.test.ts'],
+          exclude: quick,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
