@@ -1,0 +1,208 @@
+import { z } from 'zod';
+
+/**
+ * The one schema of the configuration: it validates, gives the defaults, and is printed as documentation. Durations are
+ * milliseconds and sizes bytes, with the unit at the end of the key. Unknown keys are errors.
+ */
+const port = z.int().min(0).max(65_535);
+const positive = z.int().min(1);
+const host = z.string().min(1);
+const path = z.string().min(1);
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit',
+  );
+
+const contentEncodings = [
+  'u8',
+  'u16',
+  'u32',
+  'u64',
+  'i8',
+  'i16',
+  'i32',
+  'i64',
+  'f32',
+  'f64',
+  'bool',
+  'utf8',
+  'bytes',
+  'cbor',
+] as const;
+
+const contentSchema = z.strictObject({
+  type: z.int().min(0x8000).max(0xffff).describe('content section type, such as 0x8001'),
+  name: z.string().min(1).max(64).describe('name upstream'),
+  unit: z
+    .string()
+    .max(32)
+    .optional()
+    .describe('unit, best one of the SenML registry (RFC 8428), such as Cel'),
+  encoding: z.enum(contentEncodings).describe('how the bytes hold the value, big-endian'),
+  scale: z.number().optional().describe('fixed-point: value = integer x scale + offset; integers only'),
+  offset: z.number().optional().describe('fixed-point: see scale'),
+});
+
+const aliasSchema = z.strictObject({
+  alias: z.int().min(0).max(255),
+  topic: z.string().min(1).describe('topic; {client} stands for the name of the client'),
+  layout: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('names of contents, concatenated in this order; empty: opaque bytes'),
+});
+
+const profileSchema = z.strictObject({
+  contents: z.array(contentSchema).default([]),
+  aliases: z.array(aliasSchema).default([]),
+  commands: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'filters of a durable, reliable subscription that the gateway keeps for the client; {client} as above',
+    ),
+});
+
+const clientSchema = z.strictObject({
+  name,
+  token: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits; `hashike token new` makes one')
+    .describe('hash of the token'),
+  publish: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('filters of topics it may publish; {client} as above'),
+  subscribe: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('filters it may subscribe to; {client} as above'),
+  profile: name.optional(),
+  shared: z
+    .boolean()
+    .default(false)
+    .describe('several clients use this token and tell themselves apart by CLIENT_NAME'),
+});
+
+const serialSchema = z.strictObject({
+  path: path.describe('device, best a stable name below /dev/serial/by-id/'),
+  baud: z.int().min(50).max(4_000_000).default(115_200),
+  name: name.optional().describe('for logs and status; default: the last part of the path'),
+  maxFrameBytes: z.int().min(32).max(65_540).default(1024).describe('MTU (clause 7.2)'),
+  reopenMs: positive.default(250).describe('how often to look for a device that is gone'),
+});
+
+const tcpSchema = z.strictObject({
+  host: host
+    .default('127.0.0.1')
+    .describe('address to bind; anything beyond loopback opens the gateway to the network'),
+  port: port.default(7858),
+});
+
+const coapSchema = z.strictObject({
+  host: host
+    .default('::1')
+    .describe(
+      'address to bind; CoAP has no transport security here: keep it to loopback or a secured network such as Thread',
+    ),
+  port: port.default(5683),
+});
+
+const tlsSchema = z.strictObject({
+  ca: path.optional().describe('PEM file of the certificate authority; default: the system’s'),
+  cert: path.optional().describe('PEM file of the client certificate'),
+  key: path.optional().describe('PEM file of its key'),
+});
+
+const mqttSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(
+      /^mqtts?:\/\/[^/@\s]+$/,
+      'must be mqtt://host[:port] or mqtts://host[:port], without user or password',
+    )
+    .describe('the upstream broker'),
+  version: z.literal([4, 5]).default(5).describe('MQTT 5, or 4 for MQTT 3.1.1'),
+  clientId: z.string().min(1).max(128).optional().describe('default: hashike- and the name of the gateway'),
+  username: z.string().min(1).optional(),
+  passwordFile: path.optional().describe('file with the password, readable by the gateway alone'),
+  tls: tlsSchema.optional(),
+  keepAliveMs: z.int().min(1000).default(30_000),
+  window: z.int().min(1).max(1000).default(32).describe('messages in flight without PUBACK'),
+  forward: z.array(z.string().min(1)).default(['#']).describe('filters of local topics that go upstream'),
+  topic: z
+    .string()
+    .default('{gateway}/{topic}')
+    .describe('topic upstream; {gateway} and {topic} are filled in'),
+  commands: z
+    .string()
+    .default('{gateway}/commands/{topic}')
+    .describe('where commands come from; {topic} becomes the local topic'),
+  payload: z.enum(['json', 'senml', 'raw']).default('json'),
+  will: z
+    .strictObject({
+      topic: z.string().min(1).default('{gateway}/status'),
+      online: z.string().default('online'),
+      offline: z.string().default('offline'),
+    })
+    .prefault({})
+    .describe(
+      'retained state of the gateway: `online` once connected, `offline` by the broker when it is gone',
+    ),
+});
+
+const limitsSchema = z.strictObject({
+  messageBytes: z.int().min(64).max(65_532).default(65_532).describe('payload of one message'),
+  connections: positive.default(1000),
+  handshakeMs: positive.default(10_000).describe('time a connection has to finish its handshake'),
+  unfinishedHandshakes: positive.default(64),
+  wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
+  subscriptionsPerClient: positive.default(100),
+  sendQueueBytes: z.int().min(4096).default(1_048_576).describe('send queue of one session'),
+  unsettledMessages: positive
+    .default(256)
+    .describe('reliable messages of one session that wait for the disk; then reading pauses'),
+  keepAliveMs: z.int().min(1000).default(60_000).describe('what CONNACK grants at most'),
+  resumeWindowMs: positive.default(60_000).describe('what CONNACK grants at most'),
+  sessionKeepMs: positive
+    .default(7 * 86_400_000)
+    .describe('how long sessions and contexts are remembered on disk'),
+  lastValues: positive.default(10_000).describe('topics whose newest value is kept in memory'),
+});
+
+const spoolSchema = z.strictObject({
+  maxBytesPerConsumer: z
+    .int()
+    .min(65_536)
+    .default(268_435_456)
+    .describe('on disk; then publishers are held back'),
+});
+
+export const configSchema = z.strictObject({
+  gateway: z.strictObject({
+    name: name.describe('part of every identifier and topic upstream'),
+    stateDirectory: path.default('/var/lib/hashike'),
+    runtimeDirectory: path.default('/run/hashike').describe('holds the socket of `hashike status`'),
+  }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+  listen: z.strictObject({ tcp: tcpSchema.optional() }).prefault({}),
+  serial: z.array(serialSchema).default([]),
+  coap: coapSchema.optional(),
+  upstream: z.strictObject({ mqtt: mqttSchema.optional() }).prefault({}),
+  profiles: z.record(name, profileSchema).default({}),
+  clients: z.array(clientSchema).default([]),
+  spool: spoolSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+});
+
+/** The configuration with every default filled in. */
+export type Config = z.infer<typeof configSchema>;
+export type ContentConfig = z.infer<typeof contentSchema>;
+export type ProfileConfig = z.infer<typeof profileSchema>;
+export type ClientConfig = z.infer<typeof clientSchema>;
+export type SerialConfig = z.infer<typeof serialSchema>;
+export type MqttConfig = z.infer<typeof mqttSchema>;
+export type CoapConfig = z.infer<typeof coapSchema>;
+export type LimitsConfig = z.infer<typeof limitsSchema>;

@@ -1,0 +1,132 @@
+import type { HashikeError } from '../base/errors.ts';
+import type { AliasEntry, Message, NumberedMessage } from '../wire/message.ts';
+
+/** What a session needs to know of the link it is attached to. */
+export interface Transport {
+  /** Frames are never lost: order is the link's, nothing is retransmitted. */
+  readonly reliable: boolean;
+  /** Whether to speak the short form where it fits. */
+  readonly shortForm: boolean;
+  readonly mtu: number;
+  readonly bitRate?: number | undefined;
+}
+
+/** A numbered message before it has its number. */
+export type Unnumbered<M> = M extends NumberedMessage ? Omit<M, 'messageId' | 'timestamp'> : never;
+export type Outgoing = Unnumbered<NumberedMessage>;
+
+/** One reading of a batch: `ageMs` before the frame was received. Content is raw sections. */
+export interface BatchedReading {
+  readonly ageMs: number;
+  readonly content: Uint8Array;
+}
+
+/** Several readings under one MESSAGE_ID (clause 6.1, kind 2). */
+export interface Batch {
+  readonly type: 'BATCH';
+  readonly messageId: number;
+  readonly topic: string;
+  readonly readings: readonly BatchedReading[];
+}
+
+/**
+ * What a session hands up: every message of the peer but ACK, PING, PONG, ALIAS and what is a repetition. In a PUBLISH the alias is resolved:
+ * `topic` is set. Messages with a messageId come in order, exactly once, and wait for `settle`.
+ */
+export type Inbound = Message | Batch;
+
+/** How long ago content was taken, as far as the session can tell (clauses 3.1.3 and 6.1.6). */
+export interface Age {
+  /** Milliseconds before the call. */
+  readonly ms: number;
+  /** Half the width of the interval that holds the true age; undefined when nobody knows. */
+  readonly uncertainty?: number | undefined;
+}
+
+/** What a session does to its surroundings. Called only from within calls of the session; must not call back into it, but for `settle` and the sends. */
+export interface SessionEffects {
+  /** Puts one frame on the link. False: over the high-water mark; the session then waits for `drained`. */
+  transmit(frame: Uint8Array): boolean;
+  receive(message: Inbound, age: Age): void;
+  /** The peer has taken ours up to and including `messageId`; `tag` is that of the newest message covered that had one. */
+  acknowledged(messageId: number, tag: number | undefined): void;
+  /** The upstream has taken ours up to `messageId` (CONFIRMED). */
+  confirmed(messageId: number): void;
+  /** Too much waits to be settled (true), or no longer (false): the owner pauses or resumes the link. */
+  hold(held: boolean): void;
+  /** The peer broke the protocol on a reliable link: the owner sends DISCONNECT and closes. */
+  violated(error: HashikeError): void;
+  /** Nothing was heard for 1.5 x KEEP_ALIVE. Said once per silence. */
+  silent(): void;
+  /** Heard again after `silent`. */
+  heard(): void;
+}
+
+export interface SessionOptions {
+  readonly side: 'server' | 'client';
+  readonly keepAliveMs: number;
+  /** Of the clock at which the session began: Timestamp 1 (clause 3.1.3). For a client: its estimate, set by `synchronise`. */
+  readonly epoch: number;
+  readonly limits: {
+    readonly sendQueueBytes: number;
+    readonly unsettledMessages: number;
+    /** Messages that came early on a lossy link and are kept. */
+    readonly reorderMessages: number;
+  };
+  /** Aliases that hold from the start (the profile's, then CONNECT's). */
+  readonly aliases: readonly AliasEntry[];
+  /** Where numbering stands when a session is restored from disk; 0 for a new one. */
+  readonly received: number;
+  readonly sent: number;
+  /** Counts a frame or message that was dropped, with a kebab-case reason. */
+  readonly dropped: (reason: string) => void;
+}
+
+/**
+ * One session, as either side holds it: numbering, order, acknowledgement, retransmission, aliases, both forms. A pure machine: it has no clock and no
+ * socket; `now` is monotonic milliseconds. The handshake is not its business: it begins after CONNACK.
+ */
+export interface SessionMachine {
+  readonly attached: boolean;
+  /** Last MESSAGE_ID received in order (settled or not), and last one settled in order: what ACK says. */
+  readonly received: number;
+  readonly settled: number;
+  /** Bytes of reliable messages queued or in flight. */
+  readonly queuedBytes: number;
+  /** Declared by the peer or the profile. */
+  readonly aliases: readonly AliasEntry[];
+  /** Smoothed round trip in milliseconds, where measured. */
+  readonly roundTripMs: number | undefined;
+  /**
+   * Takes up a link. `peerReceived` is the last number of ours that the peer has (from CONNECT_RESUME, CONNACK_RESUMED or a RESUME that was widened); messages
+   * up to it are acknowledged, later ones are sent again. Undefined on a serial link whose peer has yet to say (begin with `sendResume`).
+   */
+  attach(transport: Transport, now: number, peerReceived: number | undefined): void;
+  detach(): void;
+  /** One frame of the peer, either form. On a lossy link malformed frames are dropped and counted. */
+  frame(bytes: Uint8Array, now: number): void;
+  /**
+   * Queues a reliable message and gives its MESSAGE_ID; undefined when the queue is over `sendQueueBytes`. Works while detached. A number that the peer already has (it said so
+   * in `attach` before the message was queued, as after a restart) is acknowledged at once and not sent.
+   */
+  sendReliable(message: Outgoing, now: number, tag?: number): number | undefined;
+  /** Sends a PUBLISH without number, or drops it (false) when detached or the queue is full. */
+  sendBestEffort(
+    message: Unnumbered<Extract<NumberedMessage, { readonly content: Uint8Array; readonly retain: boolean }>>,
+    now: number,
+  ): boolean;
+  /** Sends a message that is not numbered (REJECTED, TIME, DISCONNECT …) at once. False when detached. */
+  sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean;
+  /** Short form: begins a RESUME exchange with these last two bytes of the SESSION_ID; repeated until answered. */
+  sendResume(sessionIdTail: Uint8Array, now: number): void;
+  /** Custody of this number of the peer's has passed (or it was rejected): ACK may cover it. Any order. */
+  settle(messageId: number, now: number): void;
+  /** The link's queue has room again. */
+  drained(now: number): void;
+  /** Runs what is due: delayed ACK, retransmission, PING, silence. */
+  tick(now: number): void;
+  /** When `tick` wants to be called next; undefined: no need. */
+  readonly deadline: number | undefined;
+  /** The server's session clock (clause 3.1.3) at `now`. */
+  timestamp(now: number): number;
+}
