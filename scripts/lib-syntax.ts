@@ -1,0 +1,91 @@
+/** A node of the syntax tree that oxc-parser gives, in the ESTree form. */
+export interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly [key: string]: unknown;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+}
+
+/** Visits `node` and everything below it, each with its parent and the name under which the parent holds it. */
+export function walk(
+  node: unknown,
+  parent: Node | undefined,
+  key: string,
+  visit: (node: Node, parent: Node | undefined, key: string) => void,
+): void {
+  if (Array.isArray(node)) {
+    for (const child of node) walk(child, parent, key, visit);
+  } else if (isNode(node)) {
+    visit(node, parent, key);
+    for (const [name, child] of Object.entries(node)) walk(child, node, name, visit);
+  }
+}
+
+/** What `node` imports, if it is an import of any kind; without a specifier where the path is computed. */
+export function importedBy(node: Node): { readonly specifier: string | undefined } | undefined {
+  switch (node.type) {
+    case 'ImportDeclaration':
+    case 'ExportNamedDeclaration':
+    case 'ExportAllDeclaration':
+    case 'ImportExpression':
+    case 'TSImportType':
+      return isNode(node['source']) ? { specifier: textOf(node['source']) } : undefined;
+    case 'TSExternalModuleReference':
+      return { specifier: textOf(node['expression']) };
+    case 'CallExpression':
+      return isNamed(node['callee'], 'require') || nameOf(node['callee']) === 'import.meta.resolve'
+        ? { specifier: textOf(firstArgument(node)) }
+        : undefined;
+    case 'NewExpression':
+      // A worker is named by the URL of its file.
+      return isNamed(node['callee'], 'URL') && refersToImportMeta(node)
+        ? { specifier: textOf(firstArgument(node)) }
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The first argument of a call or of `new`. */
+export function firstArgument(call: Node): unknown {
+  return Array.isArray(call['arguments']) ? call['arguments'][0] : undefined;
+}
+
+function refersToImportMeta(call: Node): boolean {
+  return Array.isArray(call['arguments']) && nameOf(call['arguments'][1]) === 'import.meta.url';
+}
+
+/** Whether `node` is the identifier or chain of members `name`. */
+export function isNamed(node: unknown, name: string): boolean {
+  return nameOf(node) === name;
+}
+
+/** The text of a string literal, or of a template without holes. */
+function textOf(node: unknown): string | undefined {
+  if (!isNode(node)) return undefined;
+  if (node.type === 'Literal') return typeof node['value'] === 'string' ? node['value'] : undefined;
+  if (node.type !== 'TemplateLiteral' || !Array.isArray(node['quasis']) || node['quasis'].length !== 1)
+    return undefined;
+  const [quasi]: unknown[] = node['quasis'];
+  return isNode(quasi) ? cookedOf(quasi['value']) : undefined;
+}
+
+function cookedOf(value: unknown): string | undefined {
+  return typeof value === 'object' && value !== null && 'cooked' in value && typeof value.cooked === 'string'
+    ? value.cooked
+    : undefined;
+}
+
+/** `a.b.c` of an identifier or a chain of members without computed names. */
+export function nameOf(node: unknown): string | undefined {
+  if (!isNode(node)) return undefined;
+  if (node.type === 'Identifier' && typeof node['name'] === 'string') return node['name'];
+  if (node.type === 'MetaProperty') return 'import.meta';
+  if (node.type !== 'MemberExpression' || node['computed'] === true) return undefined;
+  const object = nameOf(node['object']);
+  const property = nameOf(node['property']);
+  return object && property && `${object}.${property}`;
+}
