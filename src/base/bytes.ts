@@ -1,7 +1,7 @@
 import { HashikeError } from './errors.ts';
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** UTF-8 bytes of `text`. */
 export function utf8(text: string): Uint8Array {
@@ -147,27 +147,32 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#room(2), value);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#room(4), value);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
     return this;
   }
 
   u64(value: number): this {
-    this.#view.setBigUint64(this.#room(8), BigInt(value));
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, BigInt(value));
     return this;
   }
 
   bytes(bytes: Uint8Array): this {
-    this.#bytes.set(bytes, this.#room(bytes.length));
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -198,6 +203,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#at);
   }
 
+  /** Where the next `length` bytes go. It may replace `#bytes` and `#view`: call it before touching them. */
   #room(length: number): number {
     const at = this.#at;
     const needed = at + length;

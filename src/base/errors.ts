@@ -49,6 +49,81 @@ export const errorTable = {
     meaning: 'a message cannot be encoded: a field is out of range',
     cure: 'keep the field within the range that docs/protocol.md gives',
   },
+  'HSK-1201': {
+    fault: 'caller',
+    meaning: 'a topic is malformed',
+    cure: 'use 1 to 1024 bytes of UTF-8, levels split by /, without NUL, + and #',
+  },
+  'HSK-1202': {
+    fault: 'caller',
+    meaning: 'a topic filter is malformed',
+    cure: 'use 1 to 1024 bytes of UTF-8; + alone in a level stands for one level, # alone in the last one for the rest',
+  },
+  'HSK-2201': {
+    fault: 'environment',
+    meaning: 'the files of the spool cannot be opened',
+    cure: 'make the spool directory in gateway.stateDirectory readable and writable for the gateway’s user, and mind its disk',
+  },
+  'HSK-2202': {
+    fault: 'caller',
+    meaning: 'another gateway uses the spool',
+    cure: 'stop the other gateway, or give this one a gateway.stateDirectory of its own',
+  },
+  'HSK-2203': {
+    fault: 'caller',
+    meaning: 'the spool was written by a newer version of the gateway',
+    cure: 'run that version or a later one; nothing was changed',
+  },
+  'HSK-2204': {
+    fault: 'environment',
+    meaning: 'the file of the spool is damaged or is not a spool',
+    cure: 'nothing was deleted: stop the gateway, copy spool.db and spool.db-wal away, try `sqlite3 spool.db .recover` on the copy, then move the files out of the directory and start again with an empty spool',
+  },
+  'HSK-2205': {
+    fault: 'environment',
+    meaning: 'the disk of the spool is full',
+    cure: 'make room on it, or lower spool.maxBytesPerConsumer; nothing of what was refused is kept, and writing goes on once there is room',
+  },
+  'HSK-2206': {
+    fault: 'environment',
+    meaning: 'the disk of the spool failed to read or write',
+    cure: 'look for errors of the disk in the kernel log (`dmesg`); replace a worn memory card',
+  },
+  'HSK-2207': {
+    fault: 'caller',
+    meaning: 'more waits for the spool than may be kept in memory',
+    cure: 'hold publishers back while isFull() says so; nothing of what was refused is kept',
+  },
+  'HSK-2208': {
+    fault: 'environment',
+    meaning: 'the spool is closed or its thread has ended',
+    cure: 'start the gateway again, or let systemd do it; the log tells why the thread ended',
+  },
+  'HSK-2209': {
+    fault: 'environment',
+    meaning: 'a stored record cannot be decoded',
+    cure: 'the record is counted and skipped; check the disk, and see whether an older version runs on files of a newer one',
+  },
+  'HSK-4201': {
+    fault: 'environment',
+    meaning: 'the status socket cannot be opened',
+    cure: 'make gateway.runtimeDirectory writable for the gateway, or stop the other gateway that uses it',
+  },
+  'HSK-4202': {
+    fault: 'environment',
+    meaning: 'no gateway answers on the status socket',
+    cure: 'start the gateway, or name its configuration with --config; root or the gateway’s own user may ask',
+  },
+  'HSK-5001': {
+    fault: 'environment',
+    meaning: 'a part of the gateway could not start',
+    cure: 'see the cause listed with it',
+  },
+  'HSK-6001': {
+    fault: 'caller',
+    meaning: 'an argument of the command line is wrong',
+    cure: 'see `hashike COMMAND --help`',
+  },
 } as const satisfies Readonly<Record<string, ErrorKind>>;
 
 export type ErrorCode = keyof typeof errorTable;
