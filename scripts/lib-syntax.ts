@@ -32,17 +32,17 @@ export function importedBy(node: Node): { readonly specifier: string | undefined
     case 'ExportAllDeclaration':
     case 'ImportExpression':
     case 'TSImportType':
-      return isNode(node['source']) ? { specifier: textOf(node['source']) } : undefined;
+      return isNode(node['source']) ? { specifier: pathOf(node['source']) } : undefined;
     case 'TSExternalModuleReference':
-      return { specifier: textOf(node['expression']) };
+      return { specifier: pathOf(node['expression']) };
     case 'CallExpression':
-      return isNamed(node['callee'], 'require') || nameOf(node['callee']) === 'import.meta.resolve'
-        ? { specifier: textOf(firstArgument(node)) }
+      return isNamed(node['callee'], 'require') || isNamed(node['callee'], 'import.meta.resolve')
+        ? { specifier: pathOf(firstArgument(node)) }
         : undefined;
     case 'NewExpression':
       // A worker is named by the URL of its file.
       return isNamed(node['callee'], 'URL') && refersToImportMeta(node)
-        ? { specifier: textOf(firstArgument(node)) }
+        ? { specifier: pathOf(firstArgument(node)) }
         : undefined;
     default:
       return undefined;
@@ -51,11 +51,11 @@ export function importedBy(node: Node): { readonly specifier: string | undefined
 
 /** The first argument of a call or of `new`. */
 export function firstArgument(call: Node): unknown {
-  return Array.isArray(call['arguments']) ? call['arguments'][0] : undefined;
+  return listOf(call['arguments'])[0];
 }
 
 function refersToImportMeta(call: Node): boolean {
-  return Array.isArray(call['arguments']) && nameOf(call['arguments'][1]) === 'import.meta.url';
+  return isNamed(listOf(call['arguments'])[1], 'import.meta.url');
 }
 
 /** Whether `node` is the identifier or chain of members `name`. */
@@ -63,20 +63,32 @@ export function isNamed(node: unknown, name: string): boolean {
   return nameOf(node) === name;
 }
 
-/** The text of a string literal, or of a template without holes. */
-function textOf(node: unknown): string | undefined {
+/** The path in a string literal or template. The one hole it may have is the extension of this very file, `.ts` or as built `.js`. */
+function pathOf(node: unknown): string | undefined {
   if (!isNode(node)) return undefined;
   if (node.type === 'Literal') return typeof node['value'] === 'string' ? node['value'] : undefined;
-  if (node.type !== 'TemplateLiteral' || !Array.isArray(node['quasis']) || node['quasis'].length !== 1)
-    return undefined;
-  const [quasi]: unknown[] = node['quasis'];
-  return isNode(quasi) ? cookedOf(quasi['value']) : undefined;
+  if (node.type !== 'TemplateLiteral') return undefined;
+  const [hole, ...moreHoles] = listOf(node['expressions']);
+  const [head = '', ...tail] = listOf(node['quasis']).map(cookedOf);
+  if (hole === undefined) return head;
+  return moreHoles.length === 0 && isOwnExtension(hole) ? `${head}.ts${tail.join('')}` : undefined;
 }
 
-function cookedOf(value: unknown): string | undefined {
+function isOwnExtension(node: unknown): boolean {
+  return (
+    isNode(node) && isNamed(node['callee'], 'extname') && isNamed(firstArgument(node), 'import.meta.url')
+  );
+}
+
+function cookedOf(quasi: unknown): string | undefined {
+  const value = isNode(quasi) ? quasi['value'] : undefined;
   return typeof value === 'object' && value !== null && 'cooked' in value && typeof value.cooked === 'string'
     ? value.cooked
     : undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** `a.b.c` of an identifier or a chain of members without computed names. */

@@ -1,45 +1,61 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** Where one of the programs comes from, and what a person does where `scripts/test` can't install it. */
+/** Where a program comes from, and what a person does where `scripts/test` can't install it. */
 interface Origin {
-  /** The Debian package that holds it; absent where it is not a matter of packages. */
-  readonly apt?: string;
+  /** The Debian package. */
+  readonly apt: string;
   readonly cure: string;
 }
 
 /**
- * Every program outside node_modules that a suite may need. Test files name them with `requires(…)`; `scripts/test` installs the
- * packages and finds the suites by those calls, so this is the only list.
+ * Every program outside node_modules that a suite may need. Test files name them with `requires(…)`; `scripts/test` installs them
+ * and finds the suites that a missing one skips by those calls, so this is the only list.
  */
 export const toolTable = {
-  mosquitto: apt('mosquitto'),
-  mosquitto_pub: apt('mosquitto-clients'),
-  mosquitto_sub: apt('mosquitto-clients'),
-  'coap-client-notls': apt('libcoap3-bin'),
-  'systemd-analyze': apt('systemd'),
+  mosquitto: debian('mosquitto'),
+  mosquitto_pub: debian('mosquitto-clients'),
+  mosquitto_sub: debian('mosquitto-clients'),
+  'coap-client-notls': debian('libcoap3-bin'),
+  'coap-server-notls': debian('libcoap3-bin'),
+  'systemd-analyze': debian('systemd'),
+  // Its binary needs libatomic.so.1, which a slim Debian lacks; the binary itself comes from npm, by test/node26/package-lock.json.
+  node26: {
+    apt: 'libatomic1',
+    cure: 'scripts/test fetches it through npm, and apt-get install libatomic1 lets it start',
+  },
 } as const satisfies Readonly<Record<string, Origin>>;
 
 export type Tool = keyof typeof toolTable;
 
-function apt(name: string): { readonly apt: string; readonly cure: string } {
+/** The folder into which `scripts/test` installs Node 26. */
+export const node26Folder = fileURLToPath(new URL('../../.cache/node26', import.meta.url));
+
+/** The Node 26 for this processor. */
+export const node26Path = join(node26Folder, `node_modules/node-linux-${process.arch}/bin/node`);
+
+function debian(name: string): Origin {
   return { apt: name, cure: `apt-get install ${name}` };
-}
-
-// Debian keeps daemons in sbin, which a user's PATH leaves out.
-const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-
-/** The path of a program, or undefined where it is not installed. */
-export function toolPath(name: string): string | undefined {
-  return folders.map((folder) => join(folder, name)).find(executable);
 }
 
 /** Those of `tools` that are not installed. */
 export function missingTools(tools: readonly Tool[]): readonly Tool[] {
-  return tools.filter((tool) => toolPath(tool) === undefined);
+  return tools.filter((tool) =>
+    tool === 'node26' ? spawnSync(node26Path, ['--version']).status !== 0 : programPath(tool) === undefined,
+  );
 }
 
-function executable(path: string): boolean {
+// Debian keeps daemons in sbin, which the PATH of a user who is not root leaves out.
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+
+/** The path of a program, or undefined where it is not installed. */
+export function programPath(name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -21,6 +21,10 @@ describe('an import against the layers is found', () => {
     ['a dynamic import by a template', 'export const a = await import(`../session/state.ts`);'],
     ['the type of an import', `export type A = import('../session/state.ts').A;`],
     ['a worker by its URL', `export const a = new URL('../session/state.ts', import.meta.url);`],
+    [
+      'a worker by its URL and own extension',
+      'export const a = new URL(`../session/state${extname(import.meta.url)}`, import.meta.url);',
+    ],
     ['a resolved path', `export const a = import.meta.resolve('../session/state.ts');`],
     ['require', `export const a = require('../session/state.ts');`],
     ['import with equals', `import a = require('../session/state.ts');`],

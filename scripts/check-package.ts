@@ -1,0 +1,92 @@
+/** Looks at what `npm run build` made and what `npm pack` would publish, and starts it. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { finish, type Finding, listSources, repositoryRoot } from './lib-findings.ts';
+
+const alwaysPublished = ['README.md', 'LICENSE', 'package.json', 'systemd/hashike.service', 'dist/main.js'];
+
+/** What the list of published files lacks or holds too much, given the files of src. Paths from the root of the repository. */
+export function checkContents(published: readonly string[], sources: readonly string[]): readonly Finding[] {
+  const compiled = sources.flatMap((path) => {
+    const base = path.replace(/^src\//, 'dist/').replace(/\.ts$/, '');
+    return [`${base}.js`, `${base}.d.ts`];
+  });
+  const expected = new Set([...alwaysPublished, ...compiled]);
+  const has = new Set(published);
+  return [
+    ...[...expected].filter((path) => !has.has(path)).map((path) => fault(path, 'is not in the package')),
+    ...published
+      .filter((path) => !expected.has(path))
+      .map((path) => fault(path, 'has no place in the package')),
+  ];
+}
+
+/** Paths in compiled `code` that still name a TypeScript source, which the package does not hold. */
+export function sourcesNamedIn(code: string): readonly string[] {
+  return [...code.matchAll(/(['"`])(\.{1,2}\/[^'"`\n]*(?<!\.d)\.ts)\1/g)].map(([, , path = '']) => path);
+}
+
+function fault(path: string, rule: string): Finding {
+  return { path, line: 1, rule, cure: 'Look at `files` in package.json, and at tsconfig.build.json' };
+}
+
+function published(): readonly string[] {
+  const { stdout } = spawnSync(
+    'npm',
+    ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'],
+    {
+      cwd: repositoryRoot,
+      encoding: 'utf8',
+    },
+  );
+  const [pack] = JSON.parse(stdout) as { readonly files: readonly { readonly path: string }[] }[];
+  return pack?.files.map(({ path }) => path) ?? [];
+}
+
+/** Runs `node` with `args` from the root; a finding where it fails or does not print `expected`. */
+function runs(path: string, args: readonly string[], expected: RegExp): readonly Finding[] {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: repositoryRoot,
+    encoding: 'utf8',
+  });
+  if (status === 0 && expected.test(stdout)) return [];
+  const said = `${stdout}${stderr}`.trim();
+  return [
+    {
+      path,
+      line: 1,
+      rule: `node ${args.join(' ')} ends with ${status} and says: ${said}`,
+      cure: 'Make it run from dist',
+    },
+  ];
+}
+
+if (import.meta.main) {
+  const sources = listSources(['src']).map((path) => relative(repositoryRoot, path));
+  const files = published();
+  const main = join(repositoryRoot, 'dist/main.js');
+  const found = [
+    ...checkContents(files, sources),
+    ...files
+      .filter((path) => path.endsWith('.js') && existsSync(join(repositoryRoot, path)))
+      .flatMap((path) =>
+        sourcesNamedIn(readFileSync(join(repositoryRoot, path), 'utf8')).map((named) => ({
+          path,
+          line: 1,
+          rule: `names ${join(dirname(path), named)}, which is not in the package`,
+          cure: 'Only the paths of import statements are rewritten: derive the extension from import.meta.url',
+        })),
+      ),
+    ...(existsSync(main) && !readFileSync(main, 'utf8').startsWith('#!/usr/bin/env node\n')
+      ? [fault('dist/main.js', 'does not begin with #!/usr/bin/env node')]
+      : []),
+    ...runs('dist/main.js', ['dist/main.js', '--help'], /hashike/i),
+    ...runs(
+      'dist/client/index.js',
+      ['--input-type=module', '--eval', 'console.log(Object.keys(await import("hashike/client")).join())'],
+      /\w/,
+    ),
+  ];
+  finish(found, `the package holds ${files.length} files and starts`);
+}

@@ -1,0 +1,75 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { missingTools, node26Folder, type Tool, toolTable } from '../test/support/tools.ts';
+import { listSources, repositoryRoot } from './lib-findings.ts';
+
+const allTools = Object.keys(toolTable).filter((name): name is Tool => name in toolTable);
+
+/** The test files that name each tool with `requires(…)`, from the text of each file by its path. */
+export function suitesByTool(files: Readonly<Record<string, string>>): ReadonlyMap<Tool, readonly string[]> {
+  const suites = new Map<Tool, readonly string[]>();
+  for (const tool of allTools) {
+    const named = new RegExp(`\\brequires\\([^)]*['"]${tool}['"]`);
+    suites.set(
+      tool,
+      Object.keys(files).filter((path) => named.test(files[path] ?? '')),
+    );
+  }
+  return suites;
+}
+
+/** Installs what the suites need as far as this user may, and prints what is still missing and which suites that skips. */
+export function installTools(): void {
+  const testFiles = listSources(['test']).filter((path) => path.endsWith('.test.ts'));
+  const suites = suitesByTool(
+    Object.fromEntries(testFiles.map((path) => [relative(repositoryRoot, path), readFileSync(path, 'utf8')])),
+  );
+  const needed = allTools.filter((tool) => suites.get(tool)?.length);
+  if (missingTools(needed).includes('node26')) installNode26();
+  const missing = missingTools(needed);
+  if (missing.length > 0) installPackages([...new Set(missing.map((tool) => toolTable[tool].apt))]);
+  for (const tool of missingTools(needed)) {
+    console.log(
+      `not installed: ${tool} (${toolTable[tool].cure}); skipped without it: ${suites.get(tool)?.join(', ')}`,
+    );
+  }
+}
+
+function installNode26(): void {
+  console.log('installing Node 26 for the tests …');
+  mkdirSync(node26Folder, { recursive: true });
+  for (const name of ['package.json', 'package-lock.json']) {
+    cpSync(join(repositoryRoot, 'test/node26', name), join(node26Folder, name));
+  }
+  run('bash', [
+    '-c',
+    'root=$1; . "$root/scripts/lib-setup.sh"; cd "$2" && npm_ci',
+    'bash',
+    repositoryRoot,
+    node26Folder,
+  ]);
+}
+
+function installPackages(packages: readonly string[]): void {
+  console.log(`installing the Debian packages ${packages.join(', ')} …`);
+  const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive'];
+  const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq'];
+  const command = (...rest: readonly string[]): boolean => {
+    const [program = '', ...args] = [...asRoot, ...environment, ...apt, ...rest];
+    return run(program, args);
+  };
+  // A package list from before may name files that the mirror no longer has, and a fresh machine has none at all.
+  if (command('update')) command('install', '-y', '--no-install-recommends', ...packages);
+}
+
+/** Runs a command silently; prints what it said only when it failed. */
+function run(program: string, args: readonly string[]): boolean {
+  const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  if (status === 0) return true;
+  console.log(
+    `${[program, ...args].join(' ')} failed: ${error?.message ?? ''}\n${stdout}${stderr}`.trimEnd(),
+  );
+  return false;
+}
