@@ -1,0 +1,25 @@
+import { buildCommand } from '@stricli/core';
+import { loadConfig } from '../../config/load.ts';
+import type { CliContext } from '../context.ts';
+import { configFlag } from '../flags.ts';
+
+interface Flags {
+  readonly config: string;
+}
+
+export const checkCommand = buildCommand({
+  docs: {
+    brief: 'Check a configuration without starting anything',
+    fullDescription:
+      'Prints every problem with its line, its key, what is wrong and what would be right. Exit code 0: it can be run, 2: it cannot.',
+  },
+  parameters: { flags: { config: configFlag } },
+  func(this: CliContext, flags: Flags): void {
+    const { config, warnings } = loadConfig(flags.config);
+    for (const warning of warnings) this.process.stderr.write(`warning: ${warning}\n`);
+    const parts = [`${config.serial.length} serial ports`, `${config.clients.length} clients`];
+    this.process.stdout.write(
+      `${flags.config} is good: gateway ${config.gateway.name}, ${parts.join(', ')}\n`,
+    );
+  },
+});
