@@ -59,6 +59,51 @@ export const errorTable = {
     meaning: 'a topic filter is malformed',
     cure: 'use 1 to 1024 bytes of UTF-8; + alone in a level stands for one level, # alone in the last one for the rest',
   },
+  'HSK-2101': {
+    fault: 'environment',
+    meaning: 'a network connection broke',
+    cure: 'nothing, if it happens seldom: the session resumes; else look at the network between the two',
+  },
+  'HSK-2102': {
+    fault: 'environment',
+    meaning: 'the gateway cannot listen on a network address',
+    cure: 'see the cause: give listen.tcp another port or an address of this machine, or stop the program that uses it',
+  },
+  'HSK-2103': {
+    fault: 'environment',
+    meaning: 'a network connection could not be made',
+    cure: 'see whether the server runs and whether host and port are right',
+  },
+  'HSK-2150': {
+    fault: 'environment',
+    meaning: 'a serial device is not there',
+    cure: 'plug it in; `ls -l /dev/serial/by-id/` shows the stable names to configure. The gateway goes on looking for it',
+  },
+  'HSK-2151': {
+    fault: 'environment',
+    meaning: 'a serial device may not be opened by this user',
+    cure: 'add the user of the gateway to the group of the device: `usermod -a -G dialout hashike`, then restart the service',
+  },
+  'HSK-2152': {
+    fault: 'environment',
+    meaning: 'a serial device is in use by another program',
+    cure: '`fuser -v DEVICE` names the program; stop it (often ModemManager, a getty or a terminal program). The gateway goes on trying',
+  },
+  'HSK-2153': {
+    fault: 'caller',
+    meaning: 'a serial device cannot be opened as configured',
+    cure: 'name a serial device and a baud rate that it supports',
+  },
+  'HSK-2154': {
+    fault: 'environment',
+    meaning: 'a serial device went away while it was open',
+    cure: 'plug it in again and check cable and power; the gateway reopens it by itself',
+  },
+  'HSK-2155': {
+    fault: 'environment',
+    meaning: 'the serial driver cannot be loaded',
+    cure: 'install the package with its prebuilt drivers (linux x64 or arm64): `npm ci` in its folder',
+  },
   'HSK-2201': {
     fault: 'environment',
     meaning: 'the files of the spool cannot be opened',
@@ -103,6 +148,61 @@ export const errorTable = {
     fault: 'environment',
     meaning: 'a stored record cannot be decoded',
     cure: 'the record is counted and skipped; check the disk, and see whether an older version runs on files of a newer one',
+  },
+  'HSK-3001': {
+    fault: 'caller',
+    meaning: 'the token does not allow this topic or filter',
+    cure: 'add a filter to `publish` or `subscribe` of the client in the configuration',
+  },
+  'HSK-3002': {
+    fault: 'caller',
+    meaning: 'two clients of the configuration have the same name or token',
+    cure: 'give each client a name and a token of its own, or let them share one entry with `shared: true`',
+  },
+  'HSK-3003': {
+    fault: 'peer',
+    meaning: 'a client would exceed a limit',
+    cure: 'let it use less, or raise the limit that the text names',
+  },
+  'HSK-3004': {
+    fault: 'peer',
+    meaning: 'a client asks for something this server does not offer',
+    cure: 'see clause 3.3.2 of docs/protocol.md for what is optional',
+  },
+  'HSK-3005': {
+    fault: 'peer',
+    meaning: 'a client broke the rules of the protocol',
+    cure: 'compare what it sends with docs/protocol.md; `hashike decode` prints the fields of a message',
+  },
+  'HSK-3006': {
+    fault: 'peer',
+    meaning: 'a subscriber does not keep up with what it subscribed to',
+    cure: 'let it read faster, subscribe to less or with BEST_EFFORT, or raise limits.sendQueueBytes',
+  },
+  'HSK-3101': {
+    fault: 'caller',
+    meaning: 'the server does not accept the token',
+    cure: 'see the `clients` of its configuration; `hashike token new` makes a token and its hash',
+  },
+  'HSK-3102': {
+    fault: 'caller',
+    meaning: 'the server refused the connection',
+    cure: 'see the reason it gave',
+  },
+  'HSK-3103': {
+    fault: 'caller',
+    meaning: 'the server refused a message',
+    cure: 'see the reason it gave: a topic that the token does not allow, a malformed topic, or a limit',
+  },
+  'HSK-3104': {
+    fault: 'environment',
+    meaning: 'the connection to the server is closed',
+    cure: 'connect again; what was not acknowledged before may or may not have arrived',
+  },
+  'HSK-3105': {
+    fault: 'caller',
+    meaning: 'more waits to be sent than may be kept',
+    cure: 'wait for earlier publishes to be acknowledged',
   },
   'HSK-4201': {
     fault: 'environment',

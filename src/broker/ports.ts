@@ -24,24 +24,50 @@ export interface Subscription {
   cancel(): void;
 }
 
+/** A consumer whose publications wait for it on disk. */
+export interface DurableOptions {
+  /** Its name in the spool. */
+  readonly consumer: string;
+  /** CLIENT_ID whose publications it does not get: a bridge's own, so that nothing goes back where it came from. */
+  readonly except?: string | undefined;
+  /**
+   * CLIENT_ID of the client whose queue this is. Such a queue takes reliable publications only, and in place of the live
+   * subscriptions of that client; what is best effort goes to those.
+   */
+  readonly client?: string | undefined;
+}
+
+/** The filters of a durable consumer. Records that are on disk already stay when a filter is removed. */
+export interface DurableQueue {
+  /** Throws HSK-1202 when the filter is malformed. */
+  add(filter: string): void;
+  remove(filter: string): void;
+  /** Removes every filter. */
+  cancel(): void;
+}
+
 /** What inlets and bridges may ask of the broker. */
 export interface BrokerPort {
   /**
    * Routes one publication. Resolves when custody has passed: at once where nobody durable wants it, else when it is on disk.
-   * Throws HSK-30xx when the topic is not allowed or malformed; rejects with HSK-22xx when the disk fails.
+   * Rejects with HSK-3001 when the topic is not allowed, with HSK-1201 when it is malformed, with HSK-22xx when the disk fails.
    */
   publish(publication: Publication, by: Principal): Promise<void>;
+  /** The same for publications that share one MESSAGE_ID: all of them are kept, or none. */
+  publishAll(publications: readonly Publication[], by: Principal): Promise<void>;
   /** Whether a reliable publish to `topic` would have to wait for room. */
   wouldWait(topic: string): boolean;
-  /** Throws HSK-30xx when the filter is not allowed or malformed. */
+  /** Throws HSK-3001 when the filter is not allowed, HSK-1202 when it is malformed. */
   subscribe(
     filter: string,
     subscriber: Subscriber,
     by: Principal,
     options: { readonly reliable: boolean },
   ): Subscription;
-  /** The newest publication seen on `topic` (bounded by the limit `lastValues`). Throws HSK-30xx when not allowed. */
+  /** Makes what filters added to it match wait on disk for `options.consumer`. */
+  addDurable(options: DurableOptions): DurableQueue;
+  /** The newest publication seen on `topic` (bounded by the limit `lastValues`). Throws HSK-3001 or HSK-1201. */
   lastValue(topic: string, by: Principal): Publication | undefined;
-  /** The principal whose token this is, or undefined. Constant-time in the token. */
+  /** The principal whose token this is, or undefined, as for a token that several clients share. Constant-time in the token. */
   authenticate(token: Uint8Array): Principal | undefined;
 }

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { HashikeError } from '../base/errors.ts';
+import type { ClientConfig } from '../config/schema.ts';
+import { covers, matches } from '../topic/topic.ts';
+import type { Principal } from './ports.ts';
+
+/** Who a token belongs to, before a client that shares it has told its name. */
+export interface TokenHolder {
+  /** Name of the token in the configuration. */
+  readonly name: string;
+  /** Several clients use the token and tell themselves apart by CLIENT_NAME (clause 5.3.4). */
+  readonly shared: boolean;
+  readonly profile: string | undefined;
+  /** The principal of the client; `clientName` counts only where the token is shared. Throws HSK-3005 when it is missing there or unfit for topics. */
+  principal(clientName: string | undefined): Principal;
+}
+
+/** No anonymous access: who may do what, by the hash of the token, from the `clients` of the configuration. */
+export class Access {
+  readonly #holders = new Map<string, TokenHolder>();
+
+  /** Throws HSK-3002 when two clients have the same name or token. */
+  constructor(clients: readonly ClientConfig[]) {
+    const names = new Set<string>();
+    for (const client of clients) {
+      if (names.has(client.name) || this.#holders.has(client.token)) {
+        throw new HashikeError('HSK-3002', `the client ${client.name} has the name or token of another`, {
+          client: client.name,
+        });
+      }
+      names.add(client.name);
+      this.#holders.set(client.token, holderOf(client));
+    }
+  }
+
+  /**
+   * Whose token this is. The look-up is by a hash that the asker can't choose, so its time tells nothing about the tokens.
+   */
+  holder(token: Uint8Array): TokenHolder | undefined {
+    return this.#holders.get(`sha256:${createHash('sha256').update(token).digest('hex')}`);
+  }
+}
+
+function holderOf(client: ClientConfig): TokenHolder {
+  const { name, shared, profile } = client;
+  const single = shared ? undefined : principalOf(name, client);
+  return {
+    name,
+    shared,
+    profile,
+    principal: (clientName) => single ?? principalOf(`${name}/${checkClientName(name, clientName)}`, client),
+  };
+}
+
+/** A shared client's name becomes a level of topics: it must be one, and no wildcard. */
+function checkClientName(token: string, clientName: string | undefined): string {
+  if (clientName === undefined) {
+    throw new HashikeError('HSK-3005', `the token ${token} is shared: CLIENT_NAME is needed`, { token });
+  }
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  if (!/^[^/+#\u0000-\u001f\u007f]+$/u.test(clientName)) {
+    throw new HashikeError('HSK-3005', 'CLIENT_NAME holds a character that a level of a topic can’t', {
+      token,
+    });
+  }
+  return clientName;
+}
+
+function principalOf(clientId: string, rules: Pick<ClientConfig, 'publish' | 'subscribe'>): Principal {
+  const publish = rules.publish.map((filter) => fillIn(filter, clientId));
+  const subscribe = rules.subscribe.map((filter) => fillIn(filter, clientId));
+  return {
+    clientId,
+    mayPublish: (topic) => publish.some((filter) => matches(filter, topic)),
+    maySubscribe: (filter) => subscribe.some((allowed) => covers(allowed, filter)),
+  };
+}
+
+/** `pattern` with the client's id for `{client}`. */
+export function fillIn(pattern: string, clientId: string): string {
+  return pattern.replaceAll('{client}', () => clientId);
+}
+
+/** A part of the gateway itself, such as a bridge: it may do everything. `name` stands as its CLIENT_ID. */
+export function trusted(name: string): Principal {
+  return { clientId: name, mayPublish: () => true, maySubscribe: () => true };
+}

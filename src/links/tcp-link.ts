@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { HashikeError } from '../base/errors.ts';
+import { LongFormDelimiter } from '../wire/long-form-delimiter.ts';
+import { encodeMessage } from '../wire/long-form.ts';
+import { MESSAGE_HEADER_BYTES, MessageType, Reason } from '../wire/numbers.ts';
+import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
+
+/** How long `close` waits for the peer to take what is queued. */
+export const CLOSE_TIMEOUT_MS = 2000;
+
+export interface TcpLinkOptions {
+  /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
+  readonly messageBytes: number;
+  readonly clock: Clock;
+}
+
+/**
+ * A TCP connection in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write. Bytes that are no
+ * message get DISCONNECT and end the link: `closed` then has an error that is the peer's fault. The high-water mark is that of Node's
+ * sockets (64 KiB); `drained` comes when the operating system has taken everything.
+ */
+export class TcpLink implements Link {
+  readonly name = 'tcp';
+  readonly peer: string;
+  readonly capabilities: LinkCapabilities;
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #delimiter: LongFormDelimiter;
+  #handler: LinkHandler | undefined;
+  #cause: HashikeError | undefined;
+  #corked = false;
+  /** `close` was called, or the stream is lost: nothing goes up any more but `closed`. */
+  #closing = false;
+
+  constructor(socket: Socket, options: TcpLinkOptions) {
+    this.#socket = socket;
+    this.#clock = options.clock;
+    this.peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
+    this.capabilities = { reliable: true, shortForm: false, mtu: maxFrameBytes };
+    this.#delimiter = new LongFormDelimiter({
+      maxFrameBytes,
+      onFrame: (frame) => {
+        if (!this.#closing) this.#handler?.frame(frame);
+      },
+    });
+    socket.setNoDelay(true);
+    socket.pause();
+    socket.on('error', (error) => {
+      this.#cause ??= new HashikeError('HSK-2101', 'the connection broke', { peer: this.peer }, error);
+    });
+    socket.on('close', () => this.#closed());
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  start(handler: LinkHandler): void {
+    this.#handler = handler;
+    const socket = this.#socket;
+    socket.on('data', (chunk) => this.#feed(chunk));
+    socket.on('drain', () => {
+      if (!this.#closing) handler.drained();
+    });
+    socket.on('end', () => {
+      if (this.#closing || this.#delimiter.pendingBytes === 0) return;
+      this.#cause ??= new HashikeError('HSK-2101', 'the connection ended within a message', {
+        peer: this.peer,
+      });
+    });
+    // A connection can break before anybody looks at it.
+    if (socket.closed) queueMicrotask(() => this.#closed());
+    else socket.resume();
+  }
+
+  send(frame: Uint8Array): boolean {
+    if (frame.length > this.capabilities.mtu) {
+      throw new HashikeError('HSK-1103', 'a frame is longer than the link takes', {
+        length: frame.length,
+        most: this.capabilities.mtu,
+      });
+    }
+    if (!this.#socket.writable) return true;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      setImmediate(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    return this.#socket.write(frame);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#closing) this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    const socket = this.#socket;
+    socket.end();
+    // Reading on lets the end of the peer's side be seen; what still comes is left out.
+    socket.resume();
+    const timer = this.#clock.after(CLOSE_TIMEOUT_MS, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
+  }
+
+  #feed(chunk: Uint8Array): void {
+    if (this.#closing) return;
+    try {
+      this.#delimiter.feed(chunk);
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      this.#cause ??= error;
+      this.#refuse(error);
+    }
+  }
+
+  /** The stream is lost: says so and closes (clauses 5.7.2 and 9). */
+  #refuse(error: HashikeError): void {
+    const code = error.code === 'HSK-1103' ? Reason.LIMIT : Reason.PROTOCOL_ERROR;
+    this.send(
+      encodeMessage({ type: MessageType.DISCONNECT, timestamp: 0, reason: { code, text: error.message } }),
+    );
+    this.close();
+  }
+
+  #closed(): void {
+    this.#closing = true;
+    const handler = this.#handler;
+    this.#handler = undefined;
+    handler?.closed(this.#cause);
+  }
+}
