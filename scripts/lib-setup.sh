@@ -31,11 +31,11 @@ npm_is_fresh() {
     process.exitCode = stale ? 1 : 0;')
 }
 
-# `npm ci` in the current folder, whatever the user's .npmrc says about development dependencies and engines, and quiet about the
-# Node that runs npm, which is not the one that runs the product. No install script ever runs, with any npm: each native package
+# `npm ci` in the current folder, quiet about the Node that runs npm, which is not the one that runs the product. Say with --include
+# and --omit what is wanted: the user's .npmrc must not decide it. No install script ever runs, with any npm: each native package
 # that we use carries its prebuilt binary.
 npm_ci() {
-  npm ci --ignore-scripts --include=dev --include=optional --engine-strict=false \
+  npm ci --ignore-scripts --engine-strict=false --prefer-offline \
     --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >&2
 }
 
@@ -50,7 +50,7 @@ setup_npm() {
   flock 9
   if ! npm_is_fresh; then
     say 'installing the npm dependencies …'
-    (cd "$root" && npm_ci) || fail 'npm ci failed, see above: is the npm registry within reach?'
+    (cd "$root" && npm_ci --include=dev --include=optional) || fail 'npm ci failed, see above: is the npm registry within reach?'
   fi
   exec 9>&-
   PATH="$(pinned_node_dir):$root/node_modules/.bin:$PATH"

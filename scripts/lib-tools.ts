@@ -44,7 +44,7 @@ function installNode26(): void {
   }
   run('bash', [
     '-c',
-    'root=$1; . "$root/scripts/lib-setup.sh"; cd "$2" && npm_ci',
+    'root=$1; . "$root/scripts/lib-setup.sh"; cd "$2" && npm_ci --include=optional',
     'bash',
     repositoryRoot,
     node26Folder,
