@@ -41,7 +41,10 @@ export interface SpoolConsumer {
   readonly name: string;
   /** What waits, from counters kept in memory. */
   readonly depth: { readonly messages: number; readonly bytes: number };
-  /** Up to `limit` records with a seq greater than `after`, in order. */
+  /**
+   * Up to `limit` records with a seq greater than `after`, in order, and no more than about 1 MiB at once. None means that there
+   * are none; fewer than `limit` does not. Expired and undecodable records are skipped, deleted and counted.
+   */
   read(after: number, limit: number): Promise<readonly StoredPublication[]>;
   /**
    * Deletes everything up to and including `seq`. Resolves once committed.
@@ -53,6 +56,13 @@ export interface SpoolConsumer {
   ): Promise<void>;
   /** Calls `action` after each commit that added records for this consumer; returns a function that stops it. */
   onAppended(action: () => void): () => void;
+}
+
+/** What waits for one consumer. */
+export interface SpoolDepth {
+  readonly consumer: string;
+  readonly messages: number;
+  readonly bytes: number;
 }
 
 /** Custody: what was acknowledged is on disk. */
@@ -70,6 +80,8 @@ export interface Spool {
   isFull(consumer: string): boolean;
   /** The queue of that consumer, made on first use. Consumers that were never asked for since the start keep their records. */
   consumer(name: string): SpoolConsumer;
+  /** Every consumer that has records or was asked for, also those that nobody serves any more. */
+  depths(): readonly SpoolDepth[];
   /** Writes a session anew (all fields). Resolves once committed. */
   saveSession(session: StoredSession): Promise<void>;
   /** Forgets a session. Resolves once committed. */

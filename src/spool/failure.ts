@@ -1,0 +1,42 @@
+import { describeError, HashikeError, type ErrorCode } from '../base/errors.ts';
+import type { Failure } from './requests.ts';
+
+/** Primary result codes of SQLite, the low byte of an extended one (https://sqlite.org/rescode.html). */
+const codeOfResult: Readonly<Record<number, ErrorCode>> = {
+  3: 'HSK-2201', // PERM
+  5: 'HSK-2202', // BUSY
+  8: 'HSK-2206', // READONLY
+  10: 'HSK-2206', // IOERR
+  11: 'HSK-2204', // CORRUPT
+  13: 'HSK-2205', // FULL
+  14: 'HSK-2201', // CANTOPEN
+  26: 'HSK-2204', // NOTADB
+};
+
+/** What was thrown while the spool worked, as a coded error. What nobody foresaw is a bug of ours: HSK-1001. */
+export function spoolError(thrown: unknown, doing: string): HashikeError {
+  if (thrown instanceof HashikeError) return thrown;
+  const result = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) : undefined;
+  const code = result === undefined ? undefined : codeOfResult[result & 0xff];
+  return new HashikeError(
+    code ?? 'HSK-1001',
+    `the spool could not ${doing}: ${describeError(thrown)}`,
+    { result },
+    thrown,
+  );
+}
+
+/** `error` in a shape that can be copied between threads. */
+export function toFailure(error: HashikeError): Failure {
+  const suffix = ` [${error.code}]`;
+  return {
+    code: error.code,
+    detail: error.message.endsWith(suffix) ? error.message.slice(0, -suffix.length) : error.message,
+    context: error.context,
+  };
+}
+
+/** The error that `toFailure` was given. */
+export function fromFailure(failure: Failure): HashikeError {
+  return new HashikeError(failure.code, failure.detail, failure.context);
+}

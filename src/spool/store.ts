@@ -1,0 +1,244 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+
+import { HashikeError } from '../base/errors.ts';
+import { spoolError, toFailure } from './failure.ts';
+import type { SessionMark, StoredSession } from './ports.ts';
+import type { Amount, GroupResult, RecordToStore, Requests, Row, Step } from './requests.ts';
+import { openDatabase } from './schema.ts';
+
+const NOTHING: Amount = { messages: 0, bytes: 0 };
+
+/**
+ * The files of the spool, used by the worker thread only: every call blocks until the disk has answered.
+ * All methods throw HSK-22xx; after a throw of `commit` nothing of its group is kept.
+ */
+export class Store {
+  readonly id: string;
+  readonly #database: DatabaseSync;
+  readonly #directory: string;
+  readonly #reserveBytes: number;
+  readonly #consumers = new Map<string, number>();
+  readonly #statements: Statements;
+  #nextSeq: number;
+
+  /** @param options what the request `open` says. */
+  constructor(options: Requests['open']['ask']) {
+    this.#database = openDatabase(options.path, options.newId);
+    this.#directory = dirname(options.path);
+    this.#reserveBytes = options.reserveBytes;
+    this.#statements = prepare(this.#database);
+    const meta = row<{ id: string; next_seq: number; last_seq: number }>(this.#statements.meta.get());
+    this.id = meta.id;
+    // `next_seq` is written when records are deleted; those appended since are still there.
+    this.#nextSeq = Math.max(meta.next_seq, meta.last_seq + 1);
+    for (const consumer of rows<{ number: number; name: string }>(this.#statements.consumers.all())) {
+      this.#consumers.set(consumer.name, consumer.number);
+    }
+  }
+
+  /** What lies there for each consumer. */
+  depths(): Requests['open']['answer']['depths'] {
+    return rows<Amount & { consumer: string }>(this.#statements.depths.all());
+  }
+
+  /** Applies `steps` in one transaction that is on disk when this returns. */
+  commit({ steps, at }: Requests['commit']['ask']): GroupResult {
+    const nextSeq = this.#nextSeq;
+    const consumers = this.#consumers.size;
+    try {
+      const refusal = this.#refusal(steps);
+      const kept = refusal ? steps.map((step) => (step.kind === 'append' ? undefined : step)) : steps;
+      this.#database.exec('BEGIN IMMEDIATE');
+      const removed = kept.map((step) => (step ? this.#apply(step, at) : NOTHING));
+      if (removed.some(({ messages }) => messages > 0)) this.#statements.saveNextSeq.run(this.#nextSeq);
+      this.#database.exec('COMMIT');
+      return { removed, refused: refusal && toFailure(refusal) };
+    } catch (error) {
+      this.#nextSeq = nextSeq;
+      for (const name of [...this.#consumers.keys()].slice(consumers)) this.#consumers.delete(name);
+      // Some failures of COMMIT have rolled back by themselves.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw spoolError(error, 'write');
+    }
+  }
+
+  /** Up to `limit` records after `after`, in order. */
+  read({ consumer, after, limit, maxBytes }: Requests['read']['ask']): Requests['read']['answer'] {
+    const number = this.#consumers.get(consumer);
+    if (number === undefined) return { rows: [], more: false };
+    try {
+      const found: Row[] = [];
+      let bytes = 0;
+      for (const each of this.#statements.read.iterate(number, after, limit)) {
+        const { seq, body } = row<Row>(each);
+        found.push({ seq, body });
+        bytes += body.length;
+        if (bytes >= maxBytes) break;
+      }
+      return { rows: found, more: bytes >= maxBytes || found.length === limit };
+    } catch (error) {
+      throw spoolError(error, 'read');
+    }
+  }
+
+  /** Deletes the sessions written before `since` and gives the others. */
+  sessions({ since }: Requests['sessions']['ask']): Requests['sessions']['answer'] {
+    try {
+      const purged = Number(this.#statements.purgeSessions.run(since).changes);
+      const kept = rows<Omit<StoredSession, 'place'> & { place: string | null }>(
+        this.#statements.sessions.all(),
+      );
+      return { purged, sessions: kept.map((each) => ({ ...each, place: each.place ?? undefined })) };
+    } catch (error) {
+      throw spoolError(error, 'read the sessions');
+    }
+  }
+
+  /** Proves that the file can be read. */
+  probe(): void {
+    try {
+      this.#statements.meta.get();
+    } catch (error) {
+      throw spoolError(error, 'read');
+    }
+  }
+
+  /** Checkpoints and closes the files. */
+  close(): void {
+    try {
+      this.#database.close();
+    } catch (error) {
+      throw spoolError(error, 'close');
+    }
+  }
+
+  /**
+   * Why appends may not be written now. Room is held back for acknowledgements: where the spool itself had filled the disk,
+   * nothing could be deleted any more, and it would stay full for ever.
+   */
+  #refusal(steps: readonly Step[]): HashikeError | undefined {
+    if (!steps.some(({ kind }) => kind === 'append')) return undefined;
+    const { bavail, bsize } = statfsSync(this.#directory);
+    const free = bavail * bsize;
+    if (free >= this.#reserveBytes) return undefined;
+    return new HashikeError('HSK-2205', 'the disk of the spool is full but for the reserve', {
+      free,
+      reserve: this.#reserveBytes,
+    });
+  }
+
+  #apply(step: Step, at: number): Amount {
+    switch (step.kind) {
+      case 'append':
+        for (const record of step.records) this.#insert(record);
+        if (step.mark) this.#mark(step.mark, at);
+        return NOTHING;
+      case 'acknowledge':
+        if (step.sent) this.#statements.markSent.run(step.sent.messageId, at, step.sent.sessionId);
+        return this.#removeThrough(step.consumer, step.seq);
+      case 'discard':
+        return this.#remove(step.consumer, step.seqs);
+      case 'save-session':
+        this.#save(step.session);
+        return NOTHING;
+      case 'forget-session':
+        this.#statements.forgetSession.run(step.sessionId);
+        return NOTHING;
+    }
+  }
+
+  #insert({ consumer, body }: RecordToStore): void {
+    let number = this.#consumers.get(consumer);
+    if (number === undefined) {
+      number = row<{ number: number }>(this.#statements.addConsumer.get(consumer)).number;
+      this.#consumers.set(consumer, number);
+    }
+    this.#statements.insert.run(number, this.#nextSeq, body);
+    this.#nextSeq += 1;
+  }
+
+  /** A session that was forgotten while its last records were on their way has no mark left to set. */
+  #mark(mark: SessionMark, at: number): void {
+    this.#statements.markReceived.run(mark.received, at, mark.sessionId);
+  }
+
+  #removeThrough(consumer: string, seq: number): Amount {
+    const number = this.#consumers.get(consumer);
+    if (number === undefined) return NOTHING;
+    const { messages, bytes } = row<Amount>(this.#statements.measureThrough.get(number, seq));
+    if (messages > 0) this.#statements.removeThrough.run(number, seq);
+    return { messages, bytes };
+  }
+
+  #remove(consumer: string, seqs: readonly number[]): Amount {
+    const number = this.#consumers.get(consumer);
+    if (number === undefined) return NOTHING;
+    let messages = 0;
+    let bytes = 0;
+    for (const seq of seqs) {
+      const removed = this.#statements.remove.get(number, seq);
+      if (removed === undefined) continue;
+      messages += 1;
+      bytes += row<{ bytes: number }>(removed).bytes;
+    }
+    return { messages, bytes };
+  }
+
+  #save(session: StoredSession): void {
+    this.#statements.saveSession.run(
+      session.sessionId,
+      session.clientId,
+      session.keyHash,
+      session.place ?? null,
+      session.received,
+      session.sent,
+      session.context,
+      session.updatedAt,
+    );
+  }
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(database: DatabaseSync) {
+  const sql = (text: string): StatementSync => database.prepare(text);
+  return {
+    meta: sql('SELECT id, next_seq, (SELECT coalesce(max(seq), 0) FROM record) AS last_seq FROM meta'),
+    saveNextSeq: sql('UPDATE meta SET next_seq = ?'),
+    consumers: sql('SELECT number, name FROM consumer'),
+    addConsumer: sql('INSERT INTO consumer (name) VALUES (?) RETURNING number'),
+    depths: sql(
+      'SELECT name AS consumer, count(*) AS messages, sum(length(body)) AS bytes FROM record JOIN consumer ON number = consumer GROUP BY number',
+    ),
+    insert: sql('INSERT INTO record (consumer, seq, body) VALUES (?, ?, ?)'),
+    read: sql('SELECT seq, body FROM record WHERE consumer = ? AND seq > ? ORDER BY seq LIMIT ?'),
+    measureThrough: sql(
+      'SELECT count(*) AS messages, coalesce(sum(length(body)), 0) AS bytes FROM record WHERE consumer = ? AND seq <= ?',
+    ),
+    removeThrough: sql('DELETE FROM record WHERE consumer = ? AND seq <= ?'),
+    remove: sql('DELETE FROM record WHERE consumer = ? AND seq = ? RETURNING length(body) AS bytes'),
+    markReceived: sql('UPDATE session SET received = ?, updated_at = ? WHERE id = ?'),
+    markSent: sql('UPDATE session SET sent = ?, updated_at = ? WHERE id = ?'),
+    saveSession: sql(
+      'INSERT OR REPLACE INTO session (id, client_id, key_hash, place, received, sent, context, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    forgetSession: sql('DELETE FROM session WHERE id = ?'),
+    purgeSessions: sql('DELETE FROM session WHERE updated_at < ?'),
+    sessions: sql(
+      `SELECT id AS sessionId, client_id AS clientId, key_hash AS keyHash, place, received, sent, context,
+       updated_at AS updatedAt FROM session ORDER BY updated_at, id`,
+    ),
+  };
+}
+
+/** A row of a statement of ours: its shape is what the SELECT beside it says. */
+function row<T>(found: unknown): T {
+  if (found === undefined) throw new HashikeError('HSK-2204', 'a row of the spool is missing');
+  return found as T;
+}
+
+function rows<T>(found: readonly unknown[]): readonly T[] {
+  return found as readonly T[];
+}
