@@ -59,6 +59,31 @@ export const errorTable = {
     meaning: 'a topic filter is malformed',
     cure: 'use 1 to 1024 bytes of UTF-8; + alone in a level stands for one level, # alone in the last one for the rest',
   },
+  'HSK-2001': {
+    fault: 'peer',
+    meaning: 'a message number skips one on a link that keeps order',
+    cure: 'the sender numbers its reliable messages 1, 2, 3 … without gaps; see clause 5.1 of docs/protocol.md',
+  },
+  'HSK-2002': {
+    fault: 'peer',
+    meaning: 'a message was acknowledged that was never sent',
+    cure: 'ACK carries the number of the last message that was received in order; see clause 5.2 of docs/protocol.md',
+  },
+  'HSK-2003': {
+    fault: 'peer',
+    meaning: 'a message came that has no place here',
+    cure: 'see the column “direction” in clause 3.3 of docs/protocol.md; the short form is for serial links',
+  },
+  'HSK-2004': {
+    fault: 'environment',
+    meaning: 'the numbers of a session are used up',
+    cure: 'nothing to do: the client connects anew and begins with number 1',
+  },
+  'HSK-2005': {
+    fault: 'caller',
+    meaning: 'a message is longer than this link can carry, even in fragments',
+    cure: 'send less at once or raise the MTU of the link (serial: maxFrameBytes)',
+  },
   'HSK-2101': {
     fault: 'environment',
     meaning: 'a network connection broke',

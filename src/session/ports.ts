@@ -60,10 +60,14 @@ export interface SessionEffects {
   silent(): void;
   /** Heard again after `silent`. */
   heard(): void;
+  /** The server holds no context for us (RESET, clause 6.5.4): the owner connects anew. Never called on the server's side. */
+  reset(): void;
 }
 
 export interface SessionOptions {
   readonly side: 'server' | 'client';
+  /** SESSION_ID, 8 bytes; its last two stand in RESUME. */
+  readonly sessionId: Uint8Array;
   readonly keepAliveMs: number;
   /** Of the clock at which the session began: Timestamp 1 (clause 3.1.3). For a client: its estimate, set by `synchronise`. */
   readonly epoch: number;
@@ -103,7 +107,10 @@ export interface SessionMachine {
    */
   attach(transport: Transport, now: number, peerReceived: number | undefined): void;
   detach(): void;
-  /** One frame of the peer, either form. On a lossy link malformed frames are dropped and counted. */
+  /**
+   * One frame of the peer, either form. On a lossy link malformed frames are dropped and counted. CONNECT_* and CONNACK_* are the owner's: they do not
+   * belong in a session and are treated as malformed.
+   */
   frame(bytes: Uint8Array, now: number): void;
   /**
    * Queues a reliable message and gives its MESSAGE_ID; undefined when the queue is over `sendQueueBytes`. Works while detached. A number that the peer already has (it said so
@@ -117,8 +124,11 @@ export interface SessionMachine {
   ): boolean;
   /** Sends a message that is not numbered (REJECTED, TIME, DISCONNECT …) at once. False when detached. */
   sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean;
-  /** Short form: begins a RESUME exchange with these last two bytes of the SESSION_ID; repeated until answered. */
-  sendResume(sessionIdTail: Uint8Array, now: number): void;
+  /**
+   * Short form: begins a RESUME exchange (clause 6.5.2), repeated until answered; what is reliable waits for the answer. A RESUME of the peer is answered by the
+   * session itself, and one of another session with RESET.
+   */
+  sendResume(now: number): void;
   /** Custody of this number of the peer's has passed (or it was rejected): ACK may cover it. Any order. */
   settle(messageId: number, now: number): void;
   /** The link's queue has room again. */
