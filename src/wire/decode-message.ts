@@ -6,14 +6,18 @@ import { MessageType, SectionType } from './numbers.ts';
 import { readPublish, readWill } from './publish.ts';
 import { SectionMap } from './sections.ts';
 
-const messageTypes = Object.values(MessageType);
+const messageTypes: ReadonlySet<number> = new Set(Object.values(MessageType));
 
 /** MessageType of a frame, or undefined when it has less than two bytes or a type nobody knows. Nothing else is verified. */
 export function peekType(frame: Uint8Array): MessageType | undefined {
   const [high, low] = frame;
   if (high === undefined || low === undefined) return undefined;
   const type = (high << 8) | low;
-  return messageTypes.find((known) => known === type);
+  return isMessageType(type) ? type : undefined;
+}
+
+function isMessageType(type: number): type is MessageType {
+  return messageTypes.has(type);
 }
 
 /**
@@ -27,6 +31,7 @@ export function peekType(frame: Uint8Array): MessageType | undefined {
 export function decodeMessage(frame: Uint8Array): Message {
   const header = new ByteReader(frame);
   const type = header.u16();
+  if (!isMessageType(type)) throw new HashikeError('HSK-1102', 'the type of a message is unknown', { type });
   const length = header.u16();
   if (length % 4 !== 0) {
     throw new HashikeError('HSK-1102', 'the length of a message is no multiple of 4', { length });
@@ -42,7 +47,11 @@ export function decodeMessage(frame: Uint8Array): Message {
   return readMessage(type, timestamp, new SectionMap(sections));
 }
 
-function readMessage(type: number, timestamp: number, from: SectionMap): Message {
+function readMessage(
+  type: Exclude<MessageType, typeof MessageType.PUBLISH>,
+  timestamp: number,
+  from: SectionMap,
+): Message {
   switch (type) {
     case MessageType.CONNECT_TOKEN: {
       const will = from.optional(SectionType.WILL);
@@ -192,8 +201,6 @@ function readMessage(type: number, timestamp: number, from: SectionMap): Message
         messageId: messageId(from),
         entries: from.some(SectionType.ALIAS_ENTRY).map(readAliasEntry),
       };
-    default:
-      throw new HashikeError('HSK-1102', 'the type of a message is unknown', { type });
   }
 }
 
