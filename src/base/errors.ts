@@ -174,6 +174,36 @@ export const errorTable = {
     meaning: 'a stored record cannot be decoded',
     cure: 'the record is counted and skipped; check the disk, and see whether an older version runs on files of a newer one',
   },
+  'HSK-2301': {
+    fault: 'peer',
+    meaning: 'content does not fit the encoding that the profile gives it',
+    cure: 'compare the encoding in the profile with what the node sends; upstream the bytes are kept, as base64 with the problem beside them',
+  },
+  'HSK-2302': {
+    fault: 'caller',
+    meaning: 'a value does not fit the profile',
+    cure: 'send what the text says would fit, or change the profile in the configuration',
+  },
+  'HSK-2303': {
+    fault: 'caller',
+    meaning: 'a profile contradicts itself',
+    cure: 'correct it; `hashike check` tells where it stands in the configuration',
+  },
+  'HSK-2304': {
+    fault: 'caller',
+    meaning: 'the payload of a command cannot be read',
+    cure: 'send the format that the setting upstream.mqtt.payload names; docs/payloads.md has an example of each',
+  },
+  'HSK-2401': {
+    fault: 'caller',
+    meaning: 'the configuration has errors',
+    cure: 'correct the places that the text lists; docs/configuration.md describes every key',
+  },
+  'HSK-2402': {
+    fault: 'environment',
+    meaning: 'the configuration file cannot be read',
+    cure: 'give the path of a readable file with --config',
+  },
   'HSK-3001': {
     fault: 'caller',
     meaning: 'the token does not allow this topic or filter',
