@@ -32,6 +32,17 @@ const contentEncodings = [
   'cbor',
 ] as const;
 
+type ContentEncoding = (typeof contentEncodings)[number];
+
+export function isIntegerEncoding(encoding: ContentEncoding): boolean {
+  return /^[iu]\d/.test(encoding);
+}
+
+/** Whether values of the encoding differ in length, so that it stands last in a layout. */
+export function isVariableLength(encoding: ContentEncoding): boolean {
+  return encoding === 'utf8' || encoding === 'bytes' || encoding === 'cbor';
+}
+
 const contentSchema = z.strictObject({
   type: z.int().min(0x8000).max(0xffff).describe('content section type, such as 0x8001'),
   name: z.string().min(1).max(64).describe('name upstream'),
@@ -54,7 +65,7 @@ const aliasSchema = z.strictObject({
     .describe('names of contents, concatenated in this order; empty: opaque bytes'),
 });
 
-const profileSchema = z.strictObject({
+export const profileSchema = z.strictObject({
   contents: z.array(contentSchema).default([]),
   aliases: z.array(aliasSchema).default([]),
   commands: z
@@ -65,7 +76,7 @@ const profileSchema = z.strictObject({
     ),
 });
 
-const clientSchema = z.strictObject({
+export const clientSchema = z.strictObject({
   name,
   token: z
     .string()
@@ -86,7 +97,7 @@ const clientSchema = z.strictObject({
     .describe('several clients use this token and tell themselves apart by CLIENT_NAME'),
 });
 
-const serialSchema = z.strictObject({
+export const serialSchema = z.strictObject({
   path: path.describe('device, best a stable name below /dev/serial/by-id/'),
   baud: z.int().min(50).max(4_000_000).default(115_200),
   name: name.optional().describe('for logs and status; default: the last part of the path'),
@@ -94,14 +105,14 @@ const serialSchema = z.strictObject({
   reopenMs: positive.default(250).describe('how often to look for a device that is gone'),
 });
 
-const tcpSchema = z.strictObject({
+export const tcpSchema = z.strictObject({
   host: host
     .default('127.0.0.1')
     .describe('address to bind; anything beyond loopback opens the gateway to the network'),
   port: port.default(7858),
 });
 
-const coapSchema = z.strictObject({
+export const coapSchema = z.strictObject({
   host: host
     .default('::1')
     .describe(
@@ -116,7 +127,7 @@ const tlsSchema = z.strictObject({
   key: path.optional().describe('PEM file of its key'),
 });
 
-const mqttSchema = z.strictObject({
+export const mqttSchema = z.strictObject({
   url: z
     .string()
     .regex(
