@@ -4,7 +4,7 @@ import { writeAliasEntry } from './alias-entry.ts';
 import type { Message, Publish, ReasonValue } from './message.ts';
 import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES, MessageType, SectionType } from './numbers.ts';
 import { encodePublishContents, publishFrame, writePublishSections } from './publish.ts';
-import { encodeText, sectionName, SectionWriter } from './sections.ts';
+import { sectionName, SectionWriter } from './sections.ts';
 
 /** The bytes of one message (clause 3). Throws HSK-1105 when a field is out of range or the message too long. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -90,7 +90,7 @@ function writeSections(to: SectionWriter, message: Exclude<Message, Publish>): v
       to.u32(SectionType.MESSAGE_ID, message.messageId)
         .text(SectionType.TOPIC, message.topic)
         .text(SectionType.CLIENT_ID, message.clientId);
-      writeReason(to, message.reason);
+      if (message.type === MessageType.PRESENCE_LEFT) writeReason(to, message.reason);
       break;
     case MessageType.LIST_SUBSCRIBERS:
       to.u32(SectionType.REQUEST_ID, message.requestId).text(SectionType.TOPIC, message.topic);
@@ -139,9 +139,7 @@ function writeTopics(to: SectionWriter, messageId: number, topics: readonly stri
 }
 
 function writeReason(to: SectionWriter, reason: ReasonValue | undefined): void {
-  if (!reason) return;
-  const text = encodeText(SectionType.REASON, reason.text);
-  to.bytes(SectionType.REASON, new ByteWriter(2 + text.length).u16(reason.code).bytes(text).finish());
+  if (reason) to.reason(reason);
 }
 
 /** A section that is marked with `...` and not optional stands at least once (clause 3.3.1). */

@@ -1,5 +1,6 @@
 import { padded, utf8, type ByteWriter } from '../base/bytes.ts';
 import { HashikeError } from '../base/errors.ts';
+import type { ReasonValue } from './message.ts';
 import {
   FIRST_CONTENT_TYPE,
   MAX_CLIENT_NAME_BYTES,
@@ -262,6 +263,16 @@ export class SectionWriter {
     return this;
   }
 
+  /** REASON: u16 code, then text. */
+  reason({ code, text }: ReasonValue): this {
+    const bytes = encodeText(SectionType.REASON, text);
+    this.#head(SectionType.REASON, 2 + bytes.length)
+      .u16(inRange(SectionType.REASON, code, 0xffff))
+      .bytes(bytes)
+      .pad4();
+    return this;
+  }
+
   /** A section whose value is sections. */
   nested(type: SectionType, write: (inner: SectionWriter) => void): this {
     const at = this.#out.length;
@@ -280,7 +291,7 @@ export class SectionWriter {
 }
 
 /** UTF-8 of `value`. Throws HSK-1105 when it holds half of a surrogate pair, which UTF-8 can't say. */
-export function encodeText(type: SectionType, value: string): Uint8Array {
+function encodeText(type: SectionType, value: string): Uint8Array {
   if (!value.isWellFormed()) {
     throw new HashikeError('HSK-1105', `the text of ${sectionName(type)} is not well-formed Unicode`);
   }
