@@ -43,7 +43,7 @@ export function describeSerial(bytes: Uint8Array): string[] {
   });
   deframer.feed(bytes);
   if (bytes.at(-1) !== 0) lines.push('the last frame is not closed by 00');
-  return lines;
+  return lines.length > 0 ? lines : ['no frame: nothing but delimiters'];
 }
 
 function fieldLines(fields: object): string[] {
