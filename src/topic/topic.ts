@@ -63,22 +63,21 @@ export function covers(outer: string, inner: string): boolean {
   let innerAt = 0;
   while (outerAt <= outer.length) {
     const outerEnd = levelEnd(outer, outerAt);
-    const outerIsOne = outerEnd - outerAt === 1;
-    if (outerIsOne && outer[outerAt] === '#') return true;
+    if (isLevel(outer, outerAt, outerEnd, '#')) return true;
     if (innerAt > inner.length) return false;
     const innerEnd = levelEnd(inner, innerAt);
-    const innerIsRest = innerEnd - innerAt === 1 && inner[innerAt] === '#';
-    if (innerIsRest) return false;
-    const same =
-      outerIsOne && outer[outerAt] === '+'
-        ? true
-        : outerEnd - outerAt === innerEnd - innerAt &&
-          outer.startsWith(inner.slice(innerAt, innerEnd), outerAt);
-    if (!same) return false;
+    if (isLevel(inner, innerAt, innerEnd, '#')) return false;
+    const level = inner.slice(innerAt, innerEnd);
+    if (!isLevel(outer, outerAt, outerEnd, '+') && !isLevel(outer, outerAt, outerEnd, level)) return false;
     outerAt = outerEnd + 1;
     innerAt = innerEnd + 1;
   }
   return innerAt > inner.length;
+}
+
+/** Whether the level of `text` from `at` to `end` is `level`. */
+function isLevel(text: string, at: number, end: number, level: string): boolean {
+  return end - at === level.length && text.startsWith(level, at);
 }
 
 /** Offset after the level of `text` that begins at `at`. */

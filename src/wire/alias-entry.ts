@@ -3,7 +3,8 @@ import { HashikeError } from '../base/errors.ts';
 import { checkLayout } from './layout.ts';
 import type { AliasEntry, LayoutEntry } from './message.ts';
 import { SectionType } from './numbers.ts';
-import { SectionMap, type SectionWriter } from './sections.ts';
+import type { SectionWriter } from './section-writer.ts';
+import { SectionMap } from './sections.ts';
 
 const LAYOUT_ENTRY_BYTES = 3;
 

@@ -4,7 +4,8 @@ import { writeAliasEntry } from './alias-entry.ts';
 import type { Message, Publish, ReasonValue } from './message.ts';
 import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES, MessageType, SectionType } from './numbers.ts';
 import { encodePublishContents, publishFrame, writePublishSections } from './publish.ts';
-import { sectionName, SectionWriter } from './sections.ts';
+import { SectionWriter } from './section-writer.ts';
+import { sectionName } from './sections.ts';
 
 /** The bytes of one message (clause 3). Throws HSK-1105 when a field is out of range or the message too long. */
 export function encodeMessage(message: Message): Uint8Array {

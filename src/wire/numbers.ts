@@ -113,7 +113,6 @@ export const FIRST_CONTENT_TYPE = 0x8000;
 /** Content type of an alias without a layout. */
 export const OPAQUE_CONTENT_TYPE = 0x8000;
 export const MAX_TOKEN_BYTES = 1024;
-export const MAX_TOPIC_BYTES = 1024;
 export const MAX_CLIENT_NAME_BYTES = 64;
 export const DEFAULT_KEEP_ALIVE_MS = 60_000;
 export const DEFAULT_RESUME_WINDOW_MS = 60_000;

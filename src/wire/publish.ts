@@ -8,7 +8,8 @@ import {
   MessageType,
   SectionType,
 } from './numbers.ts';
-import { checkValueLength, missing, repeated, SectionCursor, SectionWriter } from './sections.ts';
+import { SectionWriter } from './section-writer.ts';
+import { checkValueLength, missing, repeated, SectionCursor } from './sections.ts';
 
 const MESSAGE_ID_SECTION_BYTES = 8;
 
