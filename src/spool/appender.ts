@@ -51,11 +51,7 @@ export class Appender {
   }
 
   isFull(consumer: string): boolean {
-    return (
-      this.#bytesWaiting >= this.#options.maxBytesWaiting / 2 ||
-      this.#line.holds(consumerKey(consumer)) ||
-      this.#options.queue(consumer).full
-    );
+    return this.#bytesWaiting >= this.#options.maxBytesWaiting / 2 || this.#options.queue(consumer).full;
   }
 
   /** See `Spool.append`. Throws HSK-2207 when too much waits, HSK-1105 when a publication cannot be encoded. */
@@ -98,7 +94,7 @@ export class Appender {
       mark: undefined,
       bytes,
       needs: new Set(),
-      keys: [],
+      order: undefined,
       resolve: () => undefined,
       reject: () => undefined,
     });
@@ -110,11 +106,10 @@ export class Appender {
     bytes: number,
   ): Promise<void> {
     const needs = new Set(records.filter(({ reliable }) => reliable).map(({ consumer }) => consumer));
-    const keys = [...needs].map(consumerKey);
-    if (mark) keys.push(`session ${hex(mark.sessionId)}`);
     return new Promise((resolve, reject) => {
       const copy = mark && { sessionId: new Uint8Array(mark.sessionId), received: mark.received };
-      const append: Append = { records, mark: copy, bytes, needs, keys, resolve, reject };
+      const order = mark && hex(mark.sessionId);
+      const append: Append = { records, mark: copy, bytes, needs, order, resolve, reject };
       this.#bytesWaiting += bytes;
       if (this.#line.enter(append)) this.#store(append);
     });
@@ -153,10 +148,6 @@ export class Appender {
       },
     });
   }
-}
-
-function consumerKey(consumer: string): string {
-  return `consumer ${consumer}`;
 }
 
 /** The same publication goes to several consumers: it is encoded once. */

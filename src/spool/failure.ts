@@ -16,14 +16,14 @@ const codeOfResult: Readonly<Record<number, ErrorCode>> = {
 /** What was thrown while the spool worked, as a coded error. What nobody foresaw is a bug of ours: HSK-1001. */
 export function spoolError(thrown: unknown, doing: string): HashikeError {
   if (thrown instanceof HashikeError) return thrown;
-  const result = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) : undefined;
-  const code = result === undefined ? undefined : codeOfResult[result & 0xff];
-  return new HashikeError(
-    code ?? 'HSK-1001',
-    `the spool could not ${doing}: ${describeError(thrown)}`,
-    { result },
-    thrown,
-  );
+  const detail = `the spool could not ${doing}: ${describeError(thrown)}`;
+  if (thrown instanceof Error && 'errcode' in thrown) {
+    const result = Number(thrown.errcode);
+    return new HashikeError(codeOfResult[result & 0xff] ?? 'HSK-1001', detail, { result }, thrown);
+  }
+  // What the operating system refused outside of SQLite.
+  const refused = thrown instanceof Error && 'syscall' in thrown;
+  return new HashikeError(refused ? 'HSK-2206' : 'HSK-1001', detail, {}, thrown);
 }
 
 /** `error` in a shape that can be copied between threads. */

@@ -74,12 +74,7 @@ export function decodeRecord(record: Uint8Array): Publication {
   try {
     return decodeBody(new ByteReader(record.subarray(0, end)));
   } catch (error) {
-    throw new HashikeError(
-      'HSK-2209',
-      'a stored record cannot be decoded',
-      { length: record.length },
-      error,
-    );
+    throw new HashikeError('HSK-2209', 'a stored record cannot be decoded', { length: record.length }, error);
   }
 }
 

@@ -86,6 +86,8 @@ export interface Requests {
 export type RequestKind = keyof Requests;
 
 /** A question as it crosses to the worker. */
-export type Request = { [K in RequestKind]: { readonly kind: K; readonly ask: Requests[K]['ask'] } }[RequestKind];
+export type Request = {
+  [K in RequestKind]: { readonly kind: K; readonly ask: Requests[K]['ask'] };
+}[RequestKind];
 
 export type Reply = { readonly answer: Requests[RequestKind]['answer'] } | { readonly failure: Failure };

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 
 import { HashikeError } from '../base/errors.ts';
 import { spoolError } from './failure.ts';
@@ -47,7 +47,11 @@ export function openDatabase(path: string, newId: string): DatabaseSync {
     database = new DatabaseSync(path, { timeout: 0 });
     // Before anything is read: the lock is then taken with the first look at the file, and needs no shared memory beside it.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL');
+    const mode = valueOf(database, 'PRAGMA journal_mode = WAL');
+    if (mode !== 'wal')
+      throw new HashikeError('HSK-2201', `the disk of ${path} takes no write-ahead log`, {
+        mode: String(mode),
+      });
     database.exec('PRAGMA synchronous = FULL');
     database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     database.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
@@ -60,8 +64,8 @@ export function openDatabase(path: string, newId: string): DatabaseSync {
 }
 
 function prepareTables(database: DatabaseSync, path: string, newId: string): void {
-  const version = numberOf(database, 'PRAGMA user_version');
-  const tables = numberOf(database, 'SELECT count(*) FROM sqlite_schema');
+  const version = Number(valueOf(database, 'PRAGMA user_version'));
+  const tables = valueOf(database, 'SELECT count(*) FROM sqlite_schema');
   if (version === 0 && tables === 0) {
     database.exec(`BEGIN IMMEDIATE; ${TABLES}
       PRAGMA application_id = ${APPLICATION_ID};
@@ -70,7 +74,7 @@ function prepareTables(database: DatabaseSync, path: string, newId: string): voi
     database.exec('COMMIT');
     return;
   }
-  if (numberOf(database, 'PRAGMA application_id') !== APPLICATION_ID) {
+  if (valueOf(database, 'PRAGMA application_id') !== APPLICATION_ID) {
     throw new HashikeError('HSK-2204', `${path} is a database, but not a spool`);
   }
   if (version > SCHEMA_VERSION) {
@@ -79,12 +83,13 @@ function prepareTables(database: DatabaseSync, path: string, newId: string): voi
       supported: SCHEMA_VERSION,
     });
   }
-  const [verdict] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
+  const verdict = valueOf(database, 'PRAGMA quick_check(1)');
   if (verdict !== 'ok') throw new HashikeError('HSK-2204', `${path} is damaged: ${String(verdict)}`);
   // Names come and go with the configuration; those with nothing left are of no use.
   database.exec('DELETE FROM consumer WHERE NOT EXISTS (SELECT 1 FROM record WHERE consumer = number)');
 }
 
-function numberOf(database: DatabaseSync, sql: string): number {
-  return Number(Object.values(database.prepare(sql).get() ?? {})[0]);
+/** The only value of the only row. */
+function valueOf(database: DatabaseSync, sql: string): SQLOutputValue | undefined {
+  return Object.values(database.prepare(sql).get() ?? {})[0];
 }

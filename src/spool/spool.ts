@@ -7,14 +7,7 @@ import type { Random } from '../base/random.ts';
 import { Appender } from './appender.ts';
 import { prepareDirectory } from './directory.ts';
 import { GroupCommit } from './group-commit.ts';
-import type {
-  SessionMark,
-  Spool,
-  SpoolAppend,
-  SpoolConsumer,
-  SpoolDepth,
-  StoredSession,
-} from './ports.ts';
+import type { SessionMark, Spool, SpoolAppend, SpoolConsumer, SpoolDepth, StoredSession } from './ports.ts';
 import { Queue } from './queue.ts';
 import type { Requests, Step } from './requests.ts';
 import { SpoolStatistics } from './spool-statistics.ts';
@@ -25,7 +18,10 @@ export interface SpoolLimits {
   readonly maxBytesPerConsumer: number;
   /** Bytes that may wait in memory for room or for the disk; from half of it on every consumer says that it is full. */
   readonly maxBytesWaiting: number;
-  /** Free bytes of the disk below which nothing is appended, so that acknowledgements can still be written and make room. */
+  /**
+   * Free bytes of the disk below which nothing is appended, so that acknowledgements can still be written and make room. They need
+   * up to 8 MiB (log and checkpoint), and as much as `maxBytesWaiting` where groups are that large.
+   */
   readonly reserveBytes: number;
 }
 
@@ -33,7 +29,7 @@ export interface SpoolLimits {
 export const defaultSpoolLimits: SpoolLimits = {
   maxBytesPerConsumer: 256 * 1024 * 1024,
   maxBytesWaiting: 16 * 1024 * 1024,
-  reserveBytes: 16 * 1024 * 1024,
+  reserveBytes: 32 * 1024 * 1024,
 };
 
 export interface SpoolOptions {

@@ -1,12 +1,17 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 import { HashikeError } from '../base/errors.ts';
 import { spoolError, toFailure } from './failure.ts';
 import type { SessionMark, StoredSession } from './ports.ts';
 import type { Amount, GroupResult, RecordToStore, Requests, Row, Step } from './requests.ts';
 import { openDatabase } from './schema.ts';
+
+type DepthRow = Amount & { readonly consumer: string; readonly number: number; readonly last: number };
+
+/** As SQLite has it: no value is null. */
+type StoredSessionRow = Omit<StoredSession, 'place'> & { readonly place: string | null };
 
 const NOTHING: Amount = { messages: 0, bytes: 0 };
 
@@ -16,6 +21,8 @@ const NOTHING: Amount = { messages: 0, bytes: 0 };
  */
 export class Store {
   readonly id: string;
+  /** What lay there for each consumer when the store was opened. */
+  readonly depths: Requests['open']['answer']['depths'];
   readonly #database: DatabaseSync;
   readonly #directory: string;
   readonly #reserveBytes: number;
@@ -29,18 +36,13 @@ export class Store {
     this.#directory = dirname(options.path);
     this.#reserveBytes = options.reserveBytes;
     this.#statements = prepare(this.#database);
-    const meta = row<{ id: string; next_seq: number; last_seq: number }>(this.#statements.meta.get());
+    const meta = this.#statements.meta.get() as unknown as { id: string; next_seq: number };
+    const found = this.#statements.depths.all() as unknown as DepthRow[];
     this.id = meta.id;
     // `next_seq` is written when records are deleted; those appended since are still there.
-    this.#nextSeq = Math.max(meta.next_seq, meta.last_seq + 1);
-    for (const consumer of rows<{ number: number; name: string }>(this.#statements.consumers.all())) {
-      this.#consumers.set(consumer.name, consumer.number);
-    }
-  }
-
-  /** What lies there for each consumer. */
-  depths(): Requests['open']['answer']['depths'] {
-    return rows<Amount & { consumer: string }>(this.#statements.depths.all());
+    this.#nextSeq = Math.max(meta.next_seq, ...found.map(({ last }) => last + 1));
+    this.depths = found.map(({ consumer, messages, bytes }) => ({ consumer, messages, bytes }));
+    for (const { consumer, number } of found) this.#consumers.set(consumer, number);
   }
 
   /** Applies `steps` in one transaction that is on disk when this returns. */
@@ -72,7 +74,7 @@ export class Store {
       const found: Row[] = [];
       let bytes = 0;
       for (const each of this.#statements.read.iterate(number, after, limit)) {
-        const { seq, body } = row<Row>(each);
+        const { seq, body } = each as unknown as Row;
         found.push({ seq, body });
         bytes += body.length;
         if (bytes >= maxBytes) break;
@@ -87,9 +89,7 @@ export class Store {
   sessions({ since }: Requests['sessions']['ask']): Requests['sessions']['answer'] {
     try {
       const purged = Number(this.#statements.purgeSessions.run(since).changes);
-      const kept = rows<Omit<StoredSession, 'place'> & { place: string | null }>(
-        this.#statements.sessions.all(),
-      );
+      const kept = this.#statements.sessions.all() as unknown as StoredSessionRow[];
       return { purged, sessions: kept.map((each) => ({ ...each, place: each.place ?? undefined })) };
     } catch (error) {
       throw spoolError(error, 'read the sessions');
@@ -152,7 +152,7 @@ export class Store {
   #insert({ consumer, body }: RecordToStore): void {
     let number = this.#consumers.get(consumer);
     if (number === undefined) {
-      number = row<{ number: number }>(this.#statements.addConsumer.get(consumer)).number;
+      number = (this.#statements.addConsumer.get(consumer) as { number: number }).number;
       this.#consumers.set(consumer, number);
     }
     this.#statements.insert.run(number, this.#nextSeq, body);
@@ -167,7 +167,7 @@ export class Store {
   #removeThrough(consumer: string, seq: number): Amount {
     const number = this.#consumers.get(consumer);
     if (number === undefined) return NOTHING;
-    const { messages, bytes } = row<Amount>(this.#statements.measureThrough.get(number, seq));
+    const { messages, bytes } = this.#statements.measureThrough.get(number, seq) as unknown as Amount;
     if (messages > 0) this.#statements.removeThrough.run(number, seq);
     return { messages, bytes };
   }
@@ -178,10 +178,10 @@ export class Store {
     let messages = 0;
     let bytes = 0;
     for (const seq of seqs) {
-      const removed = this.#statements.remove.get(number, seq);
+      const removed = this.#statements.remove.get(number, seq) as { bytes: number } | undefined;
       if (removed === undefined) continue;
       messages += 1;
-      bytes += row<{ bytes: number }>(removed).bytes;
+      bytes += removed.bytes;
     }
     return { messages, bytes };
   }
@@ -205,12 +205,12 @@ type Statements = ReturnType<typeof prepare>;
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
-    meta: sql('SELECT id, next_seq, (SELECT coalesce(max(seq), 0) FROM record) AS last_seq FROM meta'),
+    meta: sql('SELECT id, next_seq FROM meta'),
     saveNextSeq: sql('UPDATE meta SET next_seq = ?'),
-    consumers: sql('SELECT number, name FROM consumer'),
     addConsumer: sql('INSERT INTO consumer (name) VALUES (?) RETURNING number'),
     depths: sql(
-      'SELECT name AS consumer, count(*) AS messages, sum(length(body)) AS bytes FROM record JOIN consumer ON number = consumer GROUP BY number',
+      `SELECT number, name AS consumer, count(*) AS messages, sum(length(body)) AS bytes, max(seq) AS last
+       FROM record JOIN consumer ON number = consumer GROUP BY number`,
     ),
     insert: sql('INSERT INTO record (consumer, seq, body) VALUES (?, ?, ?)'),
     read: sql('SELECT seq, body FROM record WHERE consumer = ? AND seq > ? ORDER BY seq LIMIT ?'),
@@ -231,14 +231,4 @@ function prepare(database: DatabaseSync) {
        updated_at AS updatedAt FROM session ORDER BY updated_at, id`,
     ),
   };
-}
-
-/** A row of a statement of ours: its shape is what the SELECT beside it says. */
-function row<T>(found: unknown): T {
-  if (found === undefined) throw new HashikeError('HSK-2204', 'a row of the spool is missing');
-  return found as T;
-}
-
-function rows<T>(found: readonly unknown[]): readonly T[] {
-  return found as readonly T[];
 }

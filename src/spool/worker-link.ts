@@ -18,8 +18,9 @@ export class WorkerLink {
   #gone: HashikeError | undefined;
 
   constructor() {
-    // The worker lies beside this file, as source or as built.
-    this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
+    // The worker lies beside this file, as source or as built; flags meant for the main script are none of its business.
+    const file = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(file, { execArgv: [] });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (error) => {
       this.#cause = error;

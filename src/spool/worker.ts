@@ -20,7 +20,7 @@ function answer(request: Request): Requests[RequestKind]['answer'] {
   switch (request.kind) {
     case 'open':
       store = new Store(request.ask);
-      return { id: store.id, depths: store.depths() };
+      return { id: store.id, depths: store.depths };
     case 'commit':
       return opened().commit(request.ask);
     case 'read':

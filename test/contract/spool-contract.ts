@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { hex } from '../../src/base/bytes.ts';
-import type { SpoolConsumer, StoredPublication, StoredSession } from '../../src/spool/ports.ts';
+import type { StoredPublication, StoredSession } from '../../src/spool/ports.ts';
 import { publicationOf } from '../support/publications.ts';
-import type { TempSpool, TempSpoolOptions } from '../support/temp-spool.ts';
+import { readAll, type TempSpool, type TempSpoolOptions } from '../support/temp-spool.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const sessionId = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -32,10 +32,6 @@ function bestEffort(consumer: string, ...ids: readonly number[]) {
 
 function idsOf(records: readonly StoredPublication[]): readonly (number | undefined)[] {
   return records.map(({ publication }) => publication.origin.messageId);
-}
-
-async function allOf(consumer: SpoolConsumer): Promise<readonly StoredPublication[]> {
-  return consumer.read(0, 10_000);
 }
 
 /** Whether `promise` has settled once everything else that was asked of the spool is done. */
@@ -68,9 +64,9 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
         { consumer: 'archive', publication: full },
         { consumer: 'cloud', publication: bare },
       ]);
-      const cloud = await allOf(temp.spool.consumer('cloud'));
+      const cloud = await readAll(temp.spool.consumer('cloud'));
       expect(cloud.map(({ publication }) => publication)).toEqual([full, bare]);
-      const archive = await allOf(temp.spool.consumer('archive'));
+      const archive = await readAll(temp.spool.consumer('archive'));
       expect(archive.map(({ publication }) => publication)).toEqual([full]);
     });
 
@@ -86,8 +82,8 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(temp.spool.id).toBe(id);
       expect(temp.spool.consumer('cloud').depth).toEqual(depth);
       expect(temp.spool.depths()).toContainEqual({ consumer: 'cloud', ...depth });
-      expect(idsOf(await allOf(temp.spool.consumer('cloud')))).toEqual([1, 2, 3]);
-      expect(idsOf(await allOf(temp.spool.consumer('archive')))).toEqual([4]);
+      expect(idsOf(await readAll(temp.spool.consumer('cloud')))).toEqual([1, 2, 3]);
+      expect(idsOf(await readAll(temp.spool.consumer('archive')))).toEqual([4]);
     });
 
     test('reads in bounded rounds after a given record', async () => {
@@ -115,31 +111,31 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       await using temp = await open();
       await temp.spool.append([...reliable('cloud', 1, 2, 3), ...reliable('archive', 1, 2, 3)]);
       const cloud = temp.spool.consumer('cloud');
-      const [, second] = await allOf(cloud);
+      const [, second] = await readAll(cloud);
       await cloud.acknowledge(second?.seq ?? 0);
       expect(cloud.depth.messages).toBe(1);
-      expect(idsOf(await allOf(cloud))).toEqual([3]);
+      expect(idsOf(await readAll(cloud))).toEqual([3]);
       await temp.reopen();
       expect(temp.spool.consumer('cloud').depth.messages).toBe(1);
-      expect(idsOf(await allOf(temp.spool.consumer('archive')))).toEqual([1, 2, 3]);
+      expect(idsOf(await readAll(temp.spool.consumer('archive')))).toEqual([1, 2, 3]);
     });
 
     test('is as deep as nothing once everything is acknowledged', async () => {
       await using temp = await open();
       await temp.spool.append(reliable('cloud', 1, 2));
       const cloud = temp.spool.consumer('cloud');
-      await cloud.acknowledge((await allOf(cloud)).at(-1)?.seq ?? 0);
+      await cloud.acknowledge((await readAll(cloud)).at(-1)?.seq ?? 0);
       expect(cloud.depth).toEqual({ messages: 0, bytes: 0 });
     });
 
     test('never uses a sequence number twice, not even after a restart with nothing left', async () => {
       await using temp = await open();
       await temp.spool.append(reliable('cloud', 1, 2, 3));
-      const before = (await allOf(temp.spool.consumer('cloud'))).at(-1)?.seq ?? 0;
+      const before = (await readAll(temp.spool.consumer('cloud'))).at(-1)?.seq ?? 0;
       await temp.spool.consumer('cloud').acknowledge(before);
       await temp.reopen();
       await temp.spool.append(reliable('cloud', 4));
-      const [after] = await allOf(temp.spool.consumer('cloud'));
+      const [after] = await readAll(temp.spool.consumer('cloud'));
       expect(after?.seq).toBe(before + 1);
     });
 
@@ -169,7 +165,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       await temp.spool.saveSession(sessionOf());
       await temp.spool.append(reliable('node-1', 1));
       const node = temp.spool.consumer('node-1');
-      await node.acknowledge((await allOf(node))[0]?.seq ?? 0, { sessionId, messageId: 41 });
+      await node.acknowledge((await readAll(node))[0]?.seq ?? 0, { sessionId, messageId: 41 });
       await temp.reopen();
       expect(await temp.spool.loadSessions()).toMatchObject([{ sent: 41, received: 0 }]);
     });
@@ -220,10 +216,10 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       });
       await temp.spool.append([expiring(1), ...reliable('cloud', 2), expiring(3)]);
       const cloud = temp.spool.consumer('cloud');
-      expect(idsOf(await allOf(cloud))).toEqual([1, 2, 3]);
+      expect(idsOf(await readAll(cloud))).toEqual([1, 2, 3]);
       clock.advance(1000);
-      expect(idsOf(await allOf(cloud))).toEqual([2]);
-      expect(idsOf(await allOf(cloud))).toEqual([2]);
+      expect(idsOf(await readAll(cloud))).toEqual([2]);
+      expect(idsOf(await readAll(cloud))).toEqual([2]);
       expect(await cloud.read(2, 1)).toEqual([]);
       await temp.reopen();
       expect(temp.counted('dropped', { place: 'spool', reason: 'expired' })).toBe(2);
@@ -242,9 +238,9 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(await isPending(temp, fifth)).toBe(true);
       expect(spool.isFull('archive')).toBe(false);
       await spool.append(reliable('archive', 7));
-      await cloud.acknowledge((await allOf(cloud)).at(-1)?.seq ?? 0);
+      await cloud.acknowledge((await readAll(cloud)).at(-1)?.seq ?? 0);
       await Promise.all([fifth, sixth]);
-      expect(idsOf(await allOf(cloud))).toEqual([5, 6]);
+      expect(idsOf(await readAll(cloud))).toEqual([5, 6]);
       expect(spool.isFull('cloud')).toBe(false);
     });
 
@@ -258,7 +254,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(await isPending(temp, sixth)).toBe(true);
       expect(await spool.loadSessions()).toMatchObject([{ received: 4 }]);
       const cloud = spool.consumer('cloud');
-      await cloud.acknowledge((await allOf(cloud)).at(-1)?.seq ?? 0);
+      await cloud.acknowledge((await readAll(cloud)).at(-1)?.seq ?? 0);
       await Promise.all([fifth, sixth]);
       expect(await spool.loadSessions()).toMatchObject([{ received: 6 }]);
     });
@@ -267,7 +263,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       await using temp = await open({ limits: { maxBytesPerConsumer: 2000 } });
       for (let id = 1; id <= 100; id += 1) await temp.spool.append(bestEffort('cloud', id));
       await temp.spool.append(reliable('cloud', 101));
-      const ids = idsOf(await allOf(temp.spool.consumer('cloud')));
+      const ids = idsOf(await readAll(temp.spool.consumer('cloud')));
       expect(ids.at(-1)).toBe(101);
       const kept = ids.length - 1;
       expect(kept).toBeGreaterThan(5);
@@ -319,12 +315,9 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
     test('refuses a publication that cannot be kept and keeps nothing of its append', async () => {
       await using temp = await open();
       const wrong = publicationOf(2, { taken: { at: Number.NaN } });
-      const append = temp.spool.append([
-        ...reliable('cloud', 1),
-        { consumer: 'cloud', publication: wrong },
-      ]);
+      const append = temp.spool.append([...reliable('cloud', 1), { consumer: 'cloud', publication: wrong }]);
       await expect(append).rejects.toMatchObject({ code: 'HSK-1105' });
-      expect(await allOf(temp.spool.consumer('cloud'))).toEqual([]);
+      expect(await readAll(temp.spool.consumer('cloud'))).toEqual([]);
     });
 
     test('answers a probe', async () => {
@@ -344,7 +337,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       await expect(spool.consumer('cloud').acknowledge(1)).rejects.toMatchObject(closed);
       await expect(spool.probe()).rejects.toMatchObject(closed);
       await temp.reopen();
-      expect(idsOf(await allOf(temp.spool.consumer('cloud')))).toEqual([1]);
+      expect(idsOf(await readAll(temp.spool.consumer('cloud')))).toEqual([1]);
     });
 
     test('keeps a thousand appends made at once in the order of their calls', async () => {
@@ -354,7 +347,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       await Promise.all(
         ids.map((id) => temp.spool.append(reliable('cloud', id), { sessionId, received: id })),
       );
-      expect(idsOf(await temp.spool.consumer('cloud').read(0, 2000))).toEqual(ids);
+      expect(idsOf(await readAll(temp.spool.consumer('cloud')))).toEqual(ids);
       expect(await temp.spool.loadSessions()).toMatchObject([{ received: 1000 }]);
       expect(temp.counted('spool_commits')).toBeLessThan(20);
       expect(temp.counted('spool_records')).toBe(1000);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { hex } from '../../src/base/bytes.ts';
 import type { Publication } from '../../src/wire/publication.ts';

@@ -6,11 +6,13 @@ import { systemClock } from '../../src/base/clock.ts';
 import { Counters } from '../../src/base/counters.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
-import type { Spool } from '../../src/spool/ports.ts';
+import type { Spool, SpoolConsumer, StoredPublication } from '../../src/spool/ports.ts';
 import { defaultSpoolLimits, openSpool, type SpoolLimits, type SpoolOptions } from '../../src/spool/spool.ts';
 
 /** What a test may want to have otherwise. */
-export type TempSpoolOptions = Partial<Omit<SpoolOptions, 'limits'>> & { readonly limits?: Partial<SpoolLimits> };
+export type TempSpoolOptions = Partial<Omit<SpoolOptions, 'limits'>> & {
+  readonly limits?: Partial<SpoolLimits>;
+};
 
 /** Options of a spool in `directory`, with the defaults of a small gateway. */
 export function spoolOptions(directory: string, options: TempSpoolOptions = {}): SpoolOptions {
@@ -65,4 +67,14 @@ export class TempSpool implements AsyncDisposable {
 export async function openTempSpool(options: TempSpoolOptions = {}): Promise<TempSpool> {
   const complete = spoolOptions(mkdtempSync(join(tmpdir(), 'hashike-spool-')), options);
   return new TempSpool(complete, await openSpool(complete));
+}
+
+/** Everything that lies there for `consumer`. */
+export async function readAll(consumer: SpoolConsumer): Promise<readonly StoredPublication[]> {
+  const all: StoredPublication[] = [];
+  for (;;) {
+    const records = await consumer.read(all.at(-1)?.seq ?? 0, 1000);
+    if (records.length === 0) return all;
+    all.push(...records);
+  }
 }
