@@ -1,0 +1,67 @@
+/**
+ * The peer's numbered messages: what comes next, what came early, what is settled (clauses 5.1.3 and 6.3.1). Both what is kept early and what waits to be settled
+ * is bounded.
+ */
+export class Inbound<T> {
+  readonly #maxEarly: number;
+  readonly #early = new Map<number, T>();
+  /** Settled before an older one was. */
+  readonly #settledEarly = new Set<number>();
+  #received: number;
+  #settled: number;
+
+  constructor(options: { readonly received: number; readonly reorderMessages: number }) {
+    this.#maxEarly = options.reorderMessages;
+    this.#received = options.received;
+    this.#settled = options.received;
+  }
+
+  /** Last number received in order. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Last number up to which everything is settled. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  /** Messages between the two. */
+  get unsettled(): number {
+    return this.#received - this.#settled;
+  }
+
+  /** Counts the next message as received and gives its number. */
+  advance(): number {
+    this.#received += 1;
+    return this.#received;
+  }
+
+  /** Keeps a message that came early. False when there is no room. */
+  keep(messageId: number, message: T): boolean {
+    if (this.#early.size >= this.#maxEarly && !this.#early.has(messageId)) return false;
+    this.#early.set(messageId, message);
+    return true;
+  }
+
+  /** Takes out the next message where it came early; the caller counts it with `advance`. */
+  takeNext(): T | undefined {
+    const message = this.#early.get(this.#received + 1);
+    if (message !== undefined) this.#early.delete(this.#received + 1);
+    return message;
+  }
+
+  /** Forgets what came early: the peer sends it again. */
+  forgetEarly(): void {
+    this.#early.clear();
+  }
+
+  /** Notes that `messageId` is settled, in any order, repetitions allowed. True when `settled` moved. */
+  settle(messageId: number): boolean {
+    if (messageId <= this.#settled || messageId > this.#received) return false;
+    this.#settledEarly.add(messageId);
+    const before = this.#settled;
+    while (this.#settledEarly.delete(this.#settled + 1)) this.#settled += 1;
+    return this.#settled > before;
+  }
+}

@@ -1,0 +1,135 @@
+import { MAX_SHORT_IN_FLIGHT, MessageType } from '../wire/numbers.ts';
+import { AckSchedule } from './ack-schedule.ts';
+import type { Aliases } from './aliases.ts';
+import type { Numbered } from './dialect.ts';
+import { Inbound } from './inbound.ts';
+import type { Age, SessionOptions, Transport } from './ports.ts';
+
+/** A numbered message of the peer's and how old its content was when it came. */
+interface Arrival {
+  readonly message: Numbered;
+  readonly age: Age;
+  readonly at: number;
+}
+
+export interface IncomingOptions {
+  readonly received: number;
+  readonly limits: SessionOptions['limits'];
+  readonly aliases: Aliases;
+  receive(message: Numbered, age: Age): void;
+  hold(held: boolean): void;
+  dropped(reason: string): void;
+}
+
+/**
+ * Takes the peer's numbered messages in order and exactly once (clause 5.1.3), has them settled, and knows when an ACK is due. No more than `unsettledMessages` wait to be
+ * settled: a reliable link is held then, on a lossy one the credit ends (clause 5.2.4).
+ */
+export class Incoming {
+  readonly acks: AckSchedule;
+  readonly #options: IncomingOptions;
+  readonly #inbound: Inbound<Arrival>;
+  /** What a lossy link takes after the last number settled. */
+  readonly #credit: number;
+  #reliable = true;
+  #holding = false;
+
+  constructor(options: IncomingOptions) {
+    this.#options = options;
+    this.#inbound = new Inbound({
+      received: options.received,
+      reorderMessages: options.limits.reorderMessages,
+    });
+    this.acks = new AckSchedule(options.received);
+    this.#credit = Math.min(options.limits.unsettledMessages, MAX_SHORT_IN_FLIGHT);
+  }
+
+  get received(): number {
+    return this.#inbound.received;
+  }
+
+  get settled(): number {
+    return this.#inbound.settled;
+  }
+
+  /** What an ACK says of it; undefined as long as the initial value holds (clause 6.4.1). It stays the same: `settled` moves instead. */
+  get credit(): number | undefined {
+    return this.#credit < MAX_SHORT_IN_FLIGHT ? this.#credit : undefined;
+  }
+
+  attach({ reliable }: Transport): void {
+    this.#reliable = reliable;
+    this.#holdIfFull();
+  }
+
+  detach(): void {
+    this.#inbound.forgetEarly();
+    this.#holding = false;
+  }
+
+  /** A numbered message came. False when it skips a number on a link that keeps order. */
+  take(messageId: number, message: Numbered, age: Age, now: number): boolean {
+    const { received } = this.#inbound;
+    const next = messageId === received + 1;
+    if (this.#reliable) {
+      if (messageId > received + 1) return false;
+      if (next) this.#process(message, age, now);
+      else this.#repeated(now);
+      return true;
+    }
+    if (messageId <= received) {
+      this.#repeated(now);
+    } else if (messageId > this.#inbound.settled + this.#credit) {
+      this.#options.dropped('over-credit');
+      this.acks.hurry(now);
+    } else if (next) {
+      this.#process(message, age, now);
+      this.#processEarly(now);
+    } else {
+      if (!this.#inbound.keep(messageId, { message, age, at: now })) this.#options.dropped('too-early');
+      this.acks.hurry(now);
+    }
+    return true;
+  }
+
+  settle(messageId: number, now: number): void {
+    if (!this.#inbound.settle(messageId)) return;
+    const { settled, unsettled } = this.#inbound;
+    this.acks.moved(settled, unsettled === 0, now);
+    if (this.#holding && unsettled * 2 <= this.#options.limits.unsettledMessages) {
+      this.#holding = false;
+      this.#options.hold(false);
+    }
+  }
+
+  /** A number already processed is acknowledged again and otherwise ignored; at once where the sender may have missed the ACK. */
+  #repeated(now: number): void {
+    this.#options.dropped('repeated');
+    if (this.#reliable) this.acks.owe(now);
+    else this.acks.hurry(now);
+  }
+
+  #process(message: Numbered, age: Age, now: number): void {
+    const messageId = this.#inbound.advance();
+    if (message.type === MessageType.ALIAS) {
+      this.#options.aliases.declareTheirs(messageId, message.entries);
+      this.settle(messageId, now);
+    } else {
+      this.#options.receive(message, age);
+    }
+    this.#holdIfFull();
+  }
+
+  #processEarly(now: number): void {
+    for (let early = this.#inbound.takeNext(); early; early = this.#inbound.takeNext()) {
+      this.#process(early.message, { ...early.age, ms: early.age.ms + now - early.at }, now);
+    }
+  }
+
+  #holdIfFull(): void {
+    if (!this.#reliable || this.#holding) return;
+    if (this.#inbound.unsettled < this.#options.limits.unsettledMessages) return;
+    this.#holding = true;
+    this.#options.hold(true);
+  }
+}

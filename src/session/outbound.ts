@@ -1,0 +1,174 @@
+import { Fifo } from '../base/fifo.ts';
+import type { NumberedMessage } from '../wire/message.ts';
+
+/** A numbered message of ours that the peer has not acknowledged. */
+export interface Entry {
+  readonly messageId: number;
+  readonly message: NumberedMessage;
+  /** Its long form. */
+  readonly frame: Uint8Array;
+  /** When it was handed to us. */
+  readonly at: number;
+  readonly tag: number | undefined;
+  /** Bytes it took on the line when it was last sent. */
+  lineBytes: number;
+  /** When its last bit had left the line. */
+  leftAt: number;
+  /** Was sent more than once, so that its ACK gives no sample of the round trip. */
+  resent: boolean;
+}
+
+/** What an acknowledgement covered. */
+export interface Covered {
+  /** Of the newest message that had one. */
+  readonly tag: number | undefined;
+  /** `leftAt` of the newest message; undefined when one of those covered was sent twice or none was in flight. */
+  readonly leftAt: number | undefined;
+}
+
+/**
+ * Our numbered messages, in order: acknowledged ones are gone, then those in flight, then those not sent yet (clauses 5.1.1 and 5.2.4).
+ * Bounded in bytes of the long form.
+ */
+export class Outbound {
+  readonly #entries = new Fifo<Entry>();
+  readonly #maxBytes: number;
+  #acknowledged: number;
+  #bytes = 0;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  /** Highest number that ever went out. */
+  #transmitted: number;
+  /** The peer says it has up to this, from a life of ours that we do not remember (see `claim`). */
+  #claimed: number;
+
+  constructor(options: { readonly sent: number; readonly maxBytes: number }) {
+    this.#maxBytes = options.maxBytes;
+    this.#acknowledged = options.sent;
+    this.#transmitted = options.sent;
+    this.#claimed = options.sent;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Last number given. */
+  get last(): number {
+    return this.#acknowledged + this.#entries.length;
+  }
+
+  /** Last number in flight; `acknowledged` when there is none. */
+  get lastInFlight(): number {
+    return this.#acknowledged + this.#inFlight;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether `bytes` more fit. One message fits always. */
+  hasRoom(bytes: number): boolean {
+    return this.#entries.length === 0 || this.#bytes + bytes <= this.#maxBytes;
+  }
+
+  /** Takes up the message numbered `last` + 1. */
+  push(message: NumberedMessage, frame: Uint8Array, at: number, tag: number | undefined): void {
+    this.#entries.push({
+      messageId: this.last + 1,
+      message,
+      frame,
+      at,
+      tag,
+      lineBytes: 0,
+      leftAt: 0,
+      resent: false,
+    });
+    this.#bytes += frame.length;
+  }
+
+  /** The oldest message that is not acknowledged. */
+  get oldest(): Entry | undefined {
+    return this.#entries.at(0);
+  }
+
+  /** The newest message in flight. */
+  get newest(): Entry | undefined {
+    return this.#entries.at(this.#inFlight - 1);
+  }
+
+  /** The oldest message that is not in flight. */
+  get unsent(): Entry | undefined {
+    return this.#entries.at(this.#inFlight);
+  }
+
+  /** Notes that `entry`, the oldest or the oldest unsent one, went out. */
+  sent(entry: Entry, lineBytes: number, leftAt: number): void {
+    if (entry.messageId > this.lastInFlight) this.#inFlight += 1;
+    else this.#inFlightBytes -= entry.lineBytes;
+    if (entry.messageId > this.#transmitted) this.#transmitted = entry.messageId;
+    else entry.resent = true;
+    entry.lineBytes = lineBytes;
+    entry.leftAt = leftAt;
+    this.#inFlightBytes += lineBytes;
+  }
+
+  /** Nothing is in flight any more: everything is to be sent, or sent again. */
+  rewind(): void {
+    this.#inFlight = 0;
+    this.#inFlightBytes = 0;
+  }
+
+  /** Whether the peer may say that it has `messageId`. */
+  mayAcknowledge(messageId: number): boolean {
+    return messageId <= Math.max(this.#transmitted, this.#claimed);
+  }
+
+  /**
+   * The peer says, when a link is taken up, that it has up to `messageId`. It may know of more than we sent as long as we sent nothing: then that was
+   * before a restart, and what is pushed later gets those numbers again. False when it can't be true.
+   */
+  claim(messageId: number): boolean {
+    if (this.mayAcknowledge(messageId)) return true;
+    if (this.#transmitted > this.#acknowledged || this.#acknowledged > this.#claimed) return false;
+    this.#claimed = messageId;
+    return true;
+  }
+
+  /** Up to where `acknowledge` covers what was just pushed: the claim of `claim`. */
+  get claimed(): number {
+    return this.#claimed;
+  }
+
+  /** Forgets everything up to `messageId` as far as it is there. Undefined when that says nothing new. */
+  acknowledge(messageId: number): Covered | undefined {
+    const upTo = Math.min(messageId, this.last);
+    if (upTo <= this.#acknowledged) return undefined;
+    let tag: number | undefined;
+    let leftAt: number | undefined;
+    let resent = false;
+    while (this.#acknowledged < upTo) {
+      const entry = this.#entries.shift();
+      if (!entry) break;
+      this.#acknowledged += 1;
+      this.#bytes -= entry.frame.length;
+      tag = entry.tag ?? tag;
+      resent ||= entry.resent;
+      leftAt = undefined;
+      if (this.#inFlight > 0) {
+        this.#inFlight -= 1;
+        this.#inFlightBytes -= entry.lineBytes;
+        leftAt = entry.leftAt;
+      }
+    }
+    return { tag, leftAt: resent ? undefined : leftAt };
+  }
+}

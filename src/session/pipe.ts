@@ -1,0 +1,91 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
+import { createSession } from './session.ts';
+
+/** The part of a link that a session needs. */
+export interface SessionLink {
+  readonly capabilities: Transport;
+  send(frame: Uint8Array): boolean;
+  pause(): void;
+  resume(): void;
+}
+
+export interface SessionPipeOptions {
+  readonly clock: Clock;
+  readonly session: SessionOptions;
+  readonly effects: Omit<SessionEffects, 'transmit' | 'hold'>;
+}
+
+/**
+ * Binds a session to the links that carry it one after the other, and to the clock. Who owns the link starts it, passes `frame` and `drained` on after the handshake, and calls
+ * `detach` when it is closed.
+ */
+export class SessionPipe {
+  readonly #clock: Clock;
+  readonly #machine: SessionMachine;
+  #link: SessionLink | undefined;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  constructor({ clock, session, effects }: SessionPipeOptions) {
+    this.#clock = clock;
+    this.#machine = createSession(session, {
+      ...effects,
+      transmit: (frame) => this.#link?.send(frame) ?? true,
+      hold: (held) => {
+        if (held) this.#link?.pause();
+        else this.#link?.resume();
+      },
+    });
+  }
+
+  /** What the session knows, to look at; to make it act, use `act`. */
+  get session(): Readonly<
+    Pick<
+      SessionMachine,
+      'attached' | 'received' | 'settled' | 'queuedBytes' | 'aliases' | 'roundTripMs' | 'deadline'
+    >
+  > {
+    return this.#machine;
+  }
+
+  /** Makes the session act now, and later when it wants to. Throws what `action` throws. */
+  act<T>(action: (session: SessionMachine, now: number) => T): T {
+    try {
+      return action(this.#machine, this.#clock.now());
+    } finally {
+      this.#arm();
+    }
+  }
+
+  /** Takes up a link, instead of the one before. @param peerReceived see `SessionMachine.attach`. */
+  attach(link: SessionLink, peerReceived: number | undefined): void {
+    this.#link = link;
+    this.act((session, now) => session.attach(link.capabilities, now, peerReceived));
+  }
+
+  detach(): void {
+    this.act((session) => session.detach());
+    this.#link = undefined;
+  }
+
+  frame(bytes: Uint8Array): void {
+    this.act((session, now) => session.frame(bytes, now));
+  }
+
+  drained(): void {
+    this.act((session, now) => session.drained(now));
+  }
+
+  /** One timer at most. One that fires before it is needed does no harm, so it is only ever brought forward. */
+  #arm(): void {
+    const { deadline } = this.#machine;
+    if (deadline === undefined || deadline >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = deadline;
+    this.#timer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.act((session, now) => session.tick(now));
+    });
+  }
+}

@@ -1,0 +1,53 @@
+const MAX_TIMEOUT_MS = 10_000;
+
+/** Our side of a RESUME exchange (clause 6.5.2): who has no RESUME outstanding answers one, who has takes it as the answer and repeats his until then. */
+export class ResumeExchange {
+  #outstanding = false;
+  #owed = false;
+  #deadline: number | undefined;
+  #doublings = 0;
+
+  /** Whether a RESUME is to be sent now. */
+  get owed(): boolean {
+    return this.#owed;
+  }
+
+  /** When it is to be repeated. */
+  get deadline(): number | undefined {
+    return this.#deadline;
+  }
+
+  begin(): void {
+    this.stop();
+    this.#outstanding = true;
+    this.#owed = true;
+  }
+
+  /** A RESUME of the peer was heard. */
+  heard(): void {
+    const answered = this.#outstanding;
+    this.stop();
+    this.#owed = !answered;
+  }
+
+  /** One was sent; unless it was an answer it is repeated `timeoutMs` after `from`, doubled by each repetition. */
+  sent(from: number, timeoutMs: number): void {
+    this.#owed = false;
+    if (!this.#outstanding) return;
+    this.#deadline = from + Math.min(MAX_TIMEOUT_MS, timeoutMs * 2 ** this.#doublings);
+    if (this.#doublings < 16) this.#doublings += 1;
+  }
+
+  tick(now: number): void {
+    if (this.#deadline === undefined || now < this.#deadline) return;
+    this.#deadline = undefined;
+    this.#owed = true;
+  }
+
+  stop(): void {
+    this.#outstanding = false;
+    this.#owed = false;
+    this.#deadline = undefined;
+    this.#doublings = 0;
+  }
+}

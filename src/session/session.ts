@@ -1,0 +1,355 @@
+import { HashikeError, type ErrorCode } from '../base/errors.ts';
+import { contentSections } from '../wire/content.ts';
+import { encodeMessage } from '../wire/long-form.ts';
+import type { AliasEntry, Message, NumberedMessage } from '../wire/message.ts';
+import { MessageType } from '../wire/numbers.ts';
+import { Aliases } from './aliases.ts';
+import { Answers } from './answers.ts';
+import { Dialect, type Heard, type Numbered, type Situation } from './dialect.ts';
+import { FragmentJoiner } from './fragments.ts';
+import { Incoming } from './incoming.ts';
+import { KeepAlive } from './keep-alive.ts';
+import { Line } from './line.ts';
+import type { Covered } from './outbound.ts';
+import { earliest, Outgoing } from './outgoing.ts';
+import type {
+  Outgoing as OutgoingMessage,
+  SessionEffects,
+  SessionMachine,
+  SessionOptions,
+  Transport,
+} from './ports.ts';
+import { timestampAt } from './session-clock.ts';
+
+/** Numbers stay below 2^32 - 1 (clause 5.1.4). */
+const LAST_NUMBER = 0xffff_fffe;
+
+/** Makes the state machine of one session (clauses 5 and 6). */
+export function createSession(options: SessionOptions, effects: SessionEffects): SessionMachine {
+  return new Session(options, effects);
+}
+
+class Session implements SessionMachine {
+  readonly #options: SessionOptions;
+  readonly #effects: SessionEffects;
+  readonly #aliases: Aliases;
+  readonly #dialect: Dialect;
+  readonly #incoming: Incoming;
+  readonly #outgoing: Outgoing;
+  readonly #answers: Answers;
+  readonly #joiner: FragmentJoiner;
+  readonly #keepAlive: KeepAlive;
+  #transport: Transport | undefined;
+  /** The peer broke the protocol on this link: nothing it says counts any more. */
+  #broken = false;
+  #confirmed = 0;
+
+  constructor(options: SessionOptions, effects: SessionEffects) {
+    this.#options = options;
+    this.#effects = effects;
+    const { side, epoch, limits, dropped } = options;
+    this.#aliases = new Aliases(options.aliases);
+    this.#dialect = new Dialect({ side, epoch, aliases: this.#aliases });
+    this.#joiner = new FragmentJoiner(() => dropped('fragment-lost'));
+    this.#keepAlive = new KeepAlive(options.keepAliveMs);
+    this.#incoming = new Incoming({
+      received: options.received,
+      limits,
+      aliases: this.#aliases,
+      receive: (message, age) => effects.receive(message, age),
+      hold: (held) => effects.hold(held),
+      dropped,
+    });
+    this.#outgoing = new Outgoing({
+      sent: options.sent,
+      sendQueueBytes: limits.sendQueueBytes,
+      transmit: (frame) => effects.transmit(frame),
+      transmitted: (now) => this.#keepAlive.sent(now),
+      encode: (entry, now) => this.#dialect.encodeEntry(entry, now),
+      owed: (now) => this.#answers.next(now),
+      dropped,
+      tooLong: (error) => effects.violated(error),
+    });
+    this.#answers = new Answers({
+      sessionId: options.sessionId,
+      dialect: this.#dialect,
+      incoming: this.#incoming,
+      outgoing: this.#outgoing,
+      told: (messageId) => this.#aliases.told(messageId),
+    });
+  }
+
+  get attached(): boolean {
+    return this.#transport !== undefined;
+  }
+
+  get received(): number {
+    return this.#incoming.received;
+  }
+
+  get settled(): number {
+    return this.#incoming.settled;
+  }
+
+  get queuedBytes(): number {
+    return this.#outgoing.outbound.bytes;
+  }
+
+  get aliases(): readonly AliasEntry[] {
+    return this.#aliases.all;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#outgoing.roundTrip.smoothed;
+  }
+
+  attach(transport: Transport, now: number, peerReceived: number | undefined): void {
+    this.detach();
+    this.#transport = transport;
+    this.#dialect.shortForm = transport.shortForm;
+    this.#keepAlive.attach(now, transport.reliable);
+    this.#outgoing.attach(transport, peerReceived === undefined);
+    this.#incoming.attach(transport);
+    if (peerReceived === undefined) return;
+    // What was settled while the handshake went on is not in it.
+    if (this.settled > 0) this.#incoming.acks.owe(now);
+    if (!this.#resumeFrom(peerReceived)) this.#refuse(neverSent(peerReceived));
+    this.#outgoing.pump(now);
+  }
+
+  detach(): void {
+    this.#transport = undefined;
+    this.#broken = false;
+    this.#outgoing.detach();
+    this.#incoming.detach();
+    this.#answers.clear();
+    this.#joiner.clear();
+  }
+
+  frame(bytes: Uint8Array, now: number): void {
+    if (!this.#transport || this.#broken) return;
+    this.#listen(bytes, now, false);
+    this.#outgoing.pump(now);
+  }
+
+  sendReliable(message: OutgoingMessage, now: number, tag?: number): number | undefined {
+    const { outbound } = this.#outgoing;
+    const messageId = outbound.last + 1;
+    if (messageId > LAST_NUMBER) {
+      this.#effects.violated(new HashikeError('HSK-2004', 'the numbers of a session are used up'));
+      return undefined;
+    }
+    const numbered: NumberedMessage = { ...message, messageId, timestamp: this.timestamp(now) };
+    const frame = encodeChecked(numbered);
+    if (!this.#outgoing.carries(frame.length)) {
+      throw new HashikeError('HSK-2005', 'a message is longer than the link can carry', {
+        length: frame.length,
+        mtu: this.#transport?.mtu,
+      });
+    }
+    if (!outbound.hasRoom(frame.length)) return undefined;
+    outbound.push(numbered, frame, now, tag);
+    if (numbered.type === MessageType.ALIAS) this.#aliases.declareOurs(messageId, numbered.entries);
+    if (messageId <= outbound.claimed) this.#covered(outbound.acknowledge(messageId));
+    else this.#outgoing.pump(now);
+    return messageId;
+  }
+
+  sendBestEffort(message: Parameters<SessionMachine['sendBestEffort']>[0], now: number): boolean {
+    if (!this.#transport) {
+      this.#options.dropped('detached');
+      return false;
+    }
+    const publish = { ...message, timestamp: this.timestamp(now) };
+    const frame = encodeChecked(publish);
+    return this.#outgoing.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
+  }
+
+  sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean {
+    if (!this.#transport) return false;
+    const frame = this.#dialect.encodeControl(message, this.settled);
+    if (message.type !== MessageType.DISCONNECT) return this.#outgoing.control(frame, now);
+    this.#outgoing.last(frame, now);
+    return true;
+  }
+
+  sendResume(now: number): void {
+    if (!this.#transport?.shortForm) return;
+    this.#outgoing.hold();
+    this.#answers.beginResume();
+    this.#outgoing.pump(now);
+  }
+
+  settle(messageId: number, now: number): void {
+    this.#incoming.settle(messageId, now);
+    if (this.#incoming.acks.urgent) this.#outgoing.pump(now);
+  }
+
+  drained(now: number): void {
+    this.#outgoing.drained();
+    this.#outgoing.pump(now);
+  }
+
+  tick(now: number): void {
+    if (!this.#transport) return;
+    if (this.#keepAlive.fallsSilent(now)) this.#effects.silent();
+    const { pingAt } = this.#keepAlive;
+    if (pingAt !== undefined && pingAt <= now) this.#answers.owePing();
+    this.#answers.tick(now);
+    this.#outgoing.tick(now);
+    this.#outgoing.pump(now);
+  }
+
+  get deadline(): number | undefined {
+    if (!this.#transport || this.#broken) return undefined;
+    const owedAt = earliest(this.#answers.dueAt, this.#keepAlive.pingAt);
+    return earliest(this.#outgoing.deadline(owedAt), this.#keepAlive.silentAt);
+  }
+
+  timestamp(now: number): number {
+    return timestampAt(this.#options.epoch, now);
+  }
+
+  /** Decodes a frame and does what it says. @param joined whether it came in fragments. */
+  #listen(bytes: Uint8Array, now: number, joined: boolean): void {
+    let heard: Heard;
+    try {
+      heard = this.#dialect.decode(bytes, this.#situation(bytes, now));
+      if (joined && heard.kind === 'fragment') {
+        throw new HashikeError('HSK-2003', 'a fragment stands in fragments');
+      }
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      this.#refuse(error);
+      return;
+    }
+    if (this.#keepAlive.heard(now)) this.#effects.heard();
+    this.#obey(heard, now);
+  }
+
+  #situation(frame: Uint8Array, now: number): Situation {
+    const { line, outbound } = this.#outgoing;
+    return {
+      now,
+      expected: this.received + 1,
+      unacknowledged: outbound.acknowledged + 1,
+      roundTripMs: this.roundTripMs,
+      transmissionMs: line.duration(Line.bytes(frame.length)),
+    };
+  }
+
+  #obey(heard: Heard, now: number): void {
+    switch (heard.kind) {
+      case 'numbered':
+        this.#measureFor(heard.message);
+        if (!this.#incoming.take(heard.messageId, heard.message, heard.age, now)) {
+          this.#refuse(skips(this.received, heard.messageId));
+        }
+        break;
+      case 'other':
+        this.#measureFor(heard.message);
+        this.#effects.receive(heard.message, heard.age);
+        break;
+      case 'ack':
+        if (!this.#maySay(heard.messageId)) break;
+        this.#covered(this.#outgoing.acknowledge(heard.messageId, heard.credit, now));
+        break;
+      case 'confirmed':
+        if (!this.#maySay(heard.messageId) || heard.messageId <= this.#confirmed) break;
+        this.#confirmed = heard.messageId;
+        this.#effects.confirmed(heard.messageId);
+        break;
+      case 'ping':
+        this.#answers.owePong(heard);
+        break;
+      case 'pong': {
+        const roundTripMs = this.#answers.pongHeard(heard.echo, now);
+        // On a line the time depends on what else is on it: there the ACKs tell.
+        if (roundTripMs !== undefined && this.#transport?.reliable)
+          this.#outgoing.roundTrip.sample(roundTripMs);
+        break;
+      }
+      case 'fragment': {
+        const whole = this.#joiner.add(heard.fragment);
+        if (whole) this.#listen(whole, now, true);
+        break;
+      }
+      case 'resume':
+        this.#resumeHeard(heard.session16, heard.messageId);
+        break;
+      case 'reset':
+        this.#effects.reset();
+        break;
+    }
+  }
+
+  /** Whether the peer may acknowledge up to `messageId`; if not, that is refused. */
+  #maySay(messageId: number): boolean {
+    const may = this.#outgoing.outbound.mayAcknowledge(messageId);
+    if (!may) this.#refuse(neverSent(messageId));
+    return may;
+  }
+
+  #resumeHeard(session16: number, messageId: number): void {
+    if (this.#answers.isOurs(session16) && this.#resumeFrom(messageId)) {
+      this.#answers.resumeHeard();
+      return;
+    }
+    this.#options.dropped('resume-mismatch');
+    if (this.#options.side === 'server') this.#answers.oweReset();
+  }
+
+  /** Takes what the peer says it has and gets ready to send the rest again. False when it can't have that. */
+  #resumeFrom(messageId: number): boolean {
+    if (!this.#outgoing.outbound.claim(messageId)) return false;
+    this.#covered(this.#outgoing.resumed(messageId));
+    return true;
+  }
+
+  #covered(covered: Covered | undefined): void {
+    if (!covered) return;
+    const { acknowledged } = this.#outgoing.outbound;
+    this.#aliases.acknowledged(acknowledged);
+    this.#effects.acknowledged(acknowledged, covered.tag);
+  }
+
+  /** How sure a time is depends on the round trip: one PING measures it where a client tells the time. */
+  #measureFor(message: Numbered | Message): void {
+    if (message.type !== MessageType.PUBLISH || message.timestamp === 0 || this.#options.side === 'client')
+      return;
+    if (this.#transport?.reliable && this.roundTripMs === undefined && !this.#answers.pinging) {
+      this.#answers.owePing();
+    }
+  }
+
+  /** What breaks a rule ends a reliable link and is dropped on a lossy one (clause 5.7.2). */
+  #refuse(error: HashikeError): void {
+    if (!this.#transport?.reliable) {
+      this.#options.dropped(dropReasons[error.code] ?? 'malformed');
+      return;
+    }
+    this.#broken = true;
+    this.#outgoing.stop();
+    this.#effects.violated(error);
+  }
+}
+
+const dropReasons: Readonly<Partial<Record<ErrorCode, string>>> = {
+  'HSK-1104': 'unknown-alias',
+  'HSK-2002': 'acknowledges-unsent',
+  'HSK-2003': 'unexpected-message',
+};
+
+function neverSent(messageId: number): HashikeError {
+  return new HashikeError('HSK-2002', 'a message was acknowledged that was never sent', { messageId });
+}
+
+function skips(received: number, messageId: number): HashikeError {
+  return new HashikeError('HSK-2001', 'a message number skips one', { received, messageId });
+}
+
+/** The long form of `message`, with its content proven to be sections. Throws HSK-1101, HSK-1102 and HSK-1105. */
+function encodeChecked(message: NumberedMessage): Uint8Array {
+  if (message.type === MessageType.PUBLISH) contentSections(message.content);
+  return encodeMessage(message);
+}
