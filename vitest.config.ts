@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+// Set by scripts/test --full.
+const full = process.env['HASHIKE_TEST_FULL'] === 'true';
 const quick = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/contract/**/*.test.ts'];
 
 /** `quick` owns no clock and no machine, so its files share the cores; `system` measures time and starts processes: one file at a time. */
@@ -11,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: quick,
+          exclude: full ? quick : [...quick, 'test/**/*.full.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -70,7 +70,7 @@ function main(): void {
   const start = performance.now();
   mkdirSync(join(repositoryRoot, '.cache/test'), { recursive: true });
   if (options.full) process.env['HASHIKE_TEST_FULL'] = 'true';
-  installTools();
+  installTools(options.full === true);
   const outcomes = checks.map(check);
   outcomes.push(suites('suites', process.execPath, '--reporter=default'));
   if (missingTools(['node26']).length === 0) {

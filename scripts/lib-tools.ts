@@ -19,9 +19,14 @@ export function suitesByTool(files: Readonly<Record<string, string>>): ReadonlyM
   return suites;
 }
 
-/** Installs what the suites need as far as this user may, and prints what is still missing and which suites that skips. */
-export function installTools(): void {
-  const testFiles = listSources(['test']).filter((path) => path.endsWith('.test.ts'));
+/**
+ * Installs what the suites need as far as this user may, and prints what is still missing and which suites that skips.
+ * Suites in `*.full.test.ts` count only when they run: `full`.
+ */
+export function installTools(full: boolean): void {
+  const testFiles = listSources(['test']).filter(
+    (path) => path.endsWith('.test.ts') && (full || !path.endsWith('.full.test.ts')),
+  );
   const suites = suitesByTool(
     Object.fromEntries(testFiles.map((path) => [relative(repositoryRoot, path), readFileSync(path, 'utf8')])),
   );

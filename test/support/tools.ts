@@ -20,7 +20,11 @@ export const toolTable = {
   mosquitto_sub: debian('mosquitto-clients'),
   'coap-client-notls': debian('libcoap3-bin'),
   'coap-server-notls': debian('libcoap3-bin'),
+  socat: debian('socat'),
   'systemd-analyze': debian('systemd'),
+  'systemd-nspawn': debian('systemd-container'),
+  mmdebstrap: debian('mmdebstrap'),
+  'systemd-notify': debian('systemd'),
   // Its binary needs libatomic.so.1, which a slim Debian lacks; the binary itself comes from npm, by test/node26/package-lock.json.
   node26: {
     apt: 'libatomic1',
