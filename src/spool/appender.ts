@@ -10,7 +10,7 @@ import type { DropReason } from './spool-statistics.ts';
 import { WaitingLine, type Waiter } from './waiting-line.ts';
 
 export interface AppenderOptions {
-  /** Bytes that may wait in memory; from half of it on every consumer counts as full. */
+  /** Bytes in memory from which on appends are refused; from half of it on every consumer counts as full. */
   readonly maxBytesWaiting: number;
   readonly queue: (consumer: string) => Queue;
   readonly commits: Pick<GroupCommit, 'add'>;
@@ -59,7 +59,8 @@ export class Appender {
     if (records.length === 0 && mark === undefined) return;
     const encoded = encodeAll(records);
     const bytes = encoded.reduce((sum, { body }) => sum + body.length, OVERHEAD_BYTES);
-    const crowded = this.#bytesWaiting > 0 && this.#bytesWaiting + bytes > this.#options.maxBytesWaiting;
+    // Whatever its size: a small one must not pass where the large one before it, of the same session, was refused.
+    const crowded = this.#bytesWaiting >= this.#options.maxBytesWaiting;
     if (mark === undefined && encoded.every(({ reliable }) => !reliable)) {
       if (crowded) this.#options.drop('memory-full', encoded.length);
       else this.#appendBestEffort(encoded, bytes);
@@ -71,9 +72,13 @@ export class Appender {
     await this.#appendReliable(encoded, mark, bytes);
   }
 
-  /** To be called after each group: lets those pass for whom there is room now, and tells consumers what is new. */
-  afterGroup(): void {
-    this.#line.release((append) => this.#store(append));
+  /**
+   * To be called after each group: lets those pass for whom there is room now, and tells consumers what is new. When the group failed,
+   * those in the line fail too: see `GroupCommit`.
+   */
+  afterGroup(error: HashikeError | undefined): void {
+    if (error) this.abandon(error);
+    else this.#line.release((append) => this.#store(append));
     const grown = [...this.#grown];
     this.#grown.clear();
     for (const queue of grown) queue.notify();

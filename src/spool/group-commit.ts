@@ -31,6 +31,9 @@ export interface GroupCommitOptions {
 /**
  * Gathers steps into groups, one transaction each: what arrives within one turn of the event loop, and whatever arrives while a
  * group is being written. So a lone step is not delayed, and under load one fsync serves many.
+ *
+ * When a group fails, the appends queued behind it fail with it: whoever asked for them did not know yet, and if they were kept, a
+ * session's mark would stand after a message that was lost.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -85,7 +88,14 @@ export class GroupCommit {
       if (amount && !(error && each.step.kind === 'append')) each.committed(amount);
       else each.failed(error ?? new HashikeError('HSK-1001', 'a step of the spool has no result'));
     }
+    if (error) this.#failQueuedAppends(error);
     this.#options.settled({ steps, ms: this.#options.clock.now() - start, error });
+  }
+
+  #failQueuedAppends(error: HashikeError): void {
+    const queue = this.#queue;
+    this.#queue = queue.filter(({ step }) => step.kind !== 'append');
+    for (const each of queue) if (each.step.kind === 'append') each.failed(error);
   }
 
   async #commit(

@@ -73,7 +73,8 @@ export interface Spool {
    * Keeps `records` and `mark` in one transaction and resolves when it is on disk (fsynced). While a consumer is over its
    * quota, reliable records wait for room (so the promise waits) and best-effort ones are dropped and counted; a batch of
    * only best-effort records resolves once queued and may be committed up to a second later.
-   * Rejects with HSK-22xx when the disk fails: then nothing was kept. Appends with a mark of the same session never overtake each
+   * Rejects with HSK-22xx when the disk fails: then nothing was kept, and every append asked for before that was known rejects too,
+   * so that nothing is kept after a message that was not. Appends with a mark of the same session never overtake each
    * other; the mark of a session that is not kept (any more) is ignored.
    */
   append(records: readonly SpoolAppend[], mark?: SessionMark): Promise<void>;

@@ -16,7 +16,7 @@ import { WorkerLink } from './worker-link.ts';
 export interface SpoolLimits {
   /** Bytes of encoded records per consumer from which on reliable appends wait; best-effort ones are dropped from half of it on. */
   readonly maxBytesPerConsumer: number;
-  /** Bytes that may wait in memory for room or for the disk; from half of it on every consumer says that it is full. */
+  /** Bytes that wait in memory from which on appends are refused; from half of it on every consumer says that it is full. */
   readonly maxBytesWaiting: number;
   /**
    * Free bytes of the disk below which nothing is appended, so that acknowledgements can still be written and make room. They need
@@ -87,7 +87,7 @@ class DiskSpool implements Spool {
       settled: (group) => {
         this.#statistics.settled(group);
         this.#report(group.error);
-        this.#appender.afterGroup();
+        this.#appender.afterGroup(group.error);
       },
     });
     this.#appender = new Appender({

@@ -90,6 +90,19 @@ describe('group commit', () => {
     expect(log).toEqual(['append HSK-2205', 'forget 4']);
   });
 
+  test('fails the appends queued behind a group that failed, and writes the other steps', async () => {
+    const disk = new Disk();
+    const log: string[] = [];
+    disk.add(log, 'a', { step: append });
+    await turn();
+    disk.add(log, 'b', { step: append });
+    disk.add(log, 'c');
+    disk.groups[0]?.settle(new HashikeError('HSK-2205', 'full'));
+    await turn();
+    expect(log).toEqual(['a HSK-2205', 'b HSK-2205']);
+    expect(disk.groups.map(({ size }) => size)).toEqual([1, 1]);
+  });
+
   test('lets steps without hurry wait for their delay, or for one that is urgent', async () => {
     const disk = new Disk();
     const log: string[] = [];
