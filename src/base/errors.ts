@@ -234,6 +234,11 @@ export const errorTable = {
     meaning: 'a subscriber does not keep up with what it subscribed to',
     cure: 'let it read faster, subscribe to less or with BEST_EFFORT, or raise limits.sendQueueBytes',
   },
+  'HSK-3007': {
+    fault: 'peer',
+    meaning: 'a client that shares its token has no usable CLIENT_NAME',
+    cure: 'let it send CLIENT_NAME: 1 to 64 bytes without /, +, # and control characters',
+  },
   'HSK-3101': {
     fault: 'caller',
     meaning: 'the server does not accept the token',
@@ -258,6 +263,91 @@ export const errorTable = {
     fault: 'caller',
     meaning: 'more waits to be sent than may be kept',
     cure: 'wait for earlier publishes to be acknowledged',
+  },
+  'HSK-4001': {
+    fault: 'peer',
+    meaning: 'a CoAP message is malformed',
+    cure: 'compare what the device sends with RFC 7252, section 3',
+  },
+  'HSK-4002': {
+    fault: 'environment',
+    meaning: 'the gateway cannot listen for CoAP',
+    cure: 'see the cause: give `coap` another port or an address of this machine, or stop the program that uses it',
+  },
+  'HSK-4003': {
+    fault: 'peer',
+    meaning: 'a CoAP request has no token, or one that nobody knows',
+    cure: 'give it as query t=<token> or as option 65000; `hashike token new` makes a token; shared ones do not go with CoAP',
+  },
+  'HSK-4004': {
+    fault: 'peer',
+    meaning: 'a CoAP request cannot be understood',
+    cure: 'see clause 10 of docs/protocol.md for paths, queries and content formats',
+  },
+  'HSK-4005': {
+    fault: 'peer',
+    meaning: 'a CoAP request asks for a topic that has no value yet',
+    cure: 'ask again after something was published to it, or observe it',
+  },
+  'HSK-4006': {
+    fault: 'peer',
+    meaning: 'a CoAP request has a content format that is not offered',
+    cure: 'use 42 (octet-stream), 0 (text/plain), 50 (JSON) or 60 (CBOR)',
+  },
+  'HSK-4007': {
+    fault: 'peer',
+    meaning: 'a CoAP request asks for a representation that cannot be given',
+    cure: 'leave Accept out to get the bytes; name the content in a profile to get text, JSON or CBOR',
+  },
+  'HSK-4008': {
+    fault: 'environment',
+    meaning: 'the gateway has no room for what a CoAP device publishes',
+    cure: 'the device sends it again later; see why the upstream does not take what is queued, or raise spool.maxBytesPerConsumer',
+  },
+  'HSK-4101': {
+    fault: 'caller',
+    meaning: 'the upstream bridge cannot work as configured',
+    cure: 'correct the key of upstream.mqtt that the message names',
+  },
+  'HSK-4102': {
+    fault: 'environment',
+    meaning: 'the upstream broker cannot be reached',
+    cure: 'check upstream.mqtt.url, the name server, the uplink and the firewall; the gateway keeps what comes on disk and goes on trying',
+  },
+  'HSK-4103': {
+    fault: 'caller',
+    meaning: 'the upstream broker refused the user or the password',
+    cure: 'correct upstream.mqtt.username and the content of passwordFile, or allow the user at the broker',
+  },
+  'HSK-4104': {
+    fault: 'caller',
+    meaning: 'the upstream broker and the gateway do not trust each other’s certificate',
+    cure: 'check upstream.mqtt.tls (ca, cert, key), the host name in the url, the broker’s certificate and the clock of the gateway',
+  },
+  'HSK-4105': {
+    fault: 'caller',
+    meaning: 'a file of the upstream’s configuration cannot be read',
+    cure: 'make the file exist and be readable for the user of the gateway',
+  },
+  'HSK-4106': {
+    fault: 'environment',
+    meaning: 'the upstream broker refused the connection',
+    cure: 'see the reason it gave; check version and clientId of upstream.mqtt, and the limits of the broker',
+  },
+  'HSK-4107': {
+    fault: 'environment',
+    meaning: 'the connection to the upstream broker was lost',
+    cure: 'nothing: the gateway connects again and sends what was not acknowledged; if it happens often, look for another client with the same clientId',
+  },
+  'HSK-4108': {
+    fault: 'caller',
+    meaning: 'the upstream broker refused the subscription to commands',
+    cure: 'allow the user of the gateway to subscribe to the topics of upstream.mqtt.commands',
+  },
+  'HSK-4109': {
+    fault: 'environment',
+    meaning: 'the upstream broker will never take a message',
+    cure: 'allow its topic at the broker, or correct upstream.mqtt.topic; the message is kept in the queue upstream/mqtt/refused, see `hashike status`',
   },
   'HSK-4201': {
     fault: 'environment',

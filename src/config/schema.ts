@@ -119,6 +119,28 @@ export const coapSchema = z.strictObject({
       'address to bind; CoAP has no transport security here: keep it to loopback or a secured network such as Thread',
     ),
   port: port.default(5683),
+  ackTimeoutMs: positive
+    .default(2000)
+    .describe(
+      'ACK_TIMEOUT of RFC 7252; also the least time between best-effort notifications to one observer',
+    ),
+  maxRetransmit: z.int().min(0).max(10).default(4).describe('MAX_RETRANSMIT of RFC 7252'),
+  maxLatencyMs: positive
+    .default(10_000)
+    .describe('MAX_LATENCY of RFC 7252: how long a datagram may be on its way'),
+  pendingRequests: positive.default(256).describe('requests that wait for the disk; more get 5.03'),
+  rememberedRequests: z
+    .int()
+    .min(16)
+    .default(10_000)
+    .describe('requests, and numbers given with id=, by which repetitions are told'),
+  observers: positive.default(256).describe('observations; beyond it the one unheard for longest goes'),
+  observerQueue: positive
+    .default(32)
+    .describe('reliable notifications that wait for one observer; more are dropped'),
+  observerCheckMs: positive
+    .default(300_000)
+    .describe('a best-effort notification is confirmable when nothing was heard of its observer for so long'),
 });
 
 const tlsSchema = z.strictObject({
