@@ -28,6 +28,9 @@ const checks: readonly (readonly [name: string, ...command: string[]])[] = [
   ['package', 'node', 'scripts/check-package.ts'],
 ];
 
+// Colours would only litter a log; vitest and the linter take CI=true for a reason to use them.
+if (!process.stdout.isTTY) process.env['NO_COLOR'] = '1';
+
 const { values: options } = parseArgs({ options: { full: { type: 'boolean' }, help: { type: 'boolean' } } });
 
 function check([name, program = '', ...args]: readonly string[]): Outcome {

@@ -47,34 +47,40 @@ function installNode26(): void {
   for (const name of ['package.json', 'package-lock.json']) {
     cpSync(join(repositoryRoot, 'test/node26', name), join(node26Folder, name));
   }
-  run('bash', [
-    '-c',
-    'root=$1; . "$root/scripts/lib-setup.sh"; cd "$2" && npm_ci --include=optional',
-    'bash',
-    repositoryRoot,
-    node26Folder,
-  ]);
+  const script = '. "$root/scripts/lib-setup.sh"; cd "$1" && npm_ci --include=optional';
+  run('env', `root=${repositoryRoot}`, 'bash', '-c', script, 'bash', node26Folder);
 }
 
 function installPackages(packages: readonly string[]): void {
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  if (sudo.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) {
+    console.log(
+      `Debian packages are missing and this user is neither root nor may use sudo without a password: ${packages.join(' ')}`,
+    );
+    return;
+  }
   console.log(`installing the Debian packages ${packages.join(', ')} …`);
-  const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive'];
-  const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq'];
-  const command = (...rest: readonly string[]): boolean => {
-    const [program = '', ...args] = [...asRoot, ...environment, ...apt, ...rest];
-    return run(program, args);
-  };
+  const apt = [
+    ...sudo,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    '-qq',
+  ];
+  const install = (...names: readonly string[]): boolean =>
+    run(...apt, 'install', '-y', '--no-install-recommends', ...names);
   // A package list from before may name files that the mirror no longer has, and a fresh machine has none at all.
-  if (command('update')) command('install', '-y', '--no-install-recommends', ...packages);
+  run(...apt, 'update');
+  // One that can't be had must not keep the others away.
+  if (!install(...packages) && packages.length > 1) for (const name of packages) install(name);
 }
 
 /** Runs a command silently; prints what it said only when it failed. */
-function run(program: string, args: readonly string[]): boolean {
+function run(...[program = '', ...args]: readonly string[]): boolean {
   const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   if (status === 0) return true;
-  console.log(
-    `${[program, ...args].join(' ')} failed: ${error?.message ?? ''}\n${stdout}${stderr}`.trimEnd(),
-  );
+  console.log(`${[program, ...args].join(' ')} failed: ${error ? error.message : stdout + stderr}`.trimEnd());
   return false;
 }
