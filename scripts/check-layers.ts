@@ -9,7 +9,15 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path/posix';
 import { parseSync } from 'oxc-parser';
 import { finish, listSources, repositoryRoot, type Finding } from './lib-findings.ts';
-import { firstArgument, importedBy, isNamed, nameOf, type Node, walk } from './lib-syntax.ts';
+import {
+  firstArgument,
+  isNamed,
+  nameOf,
+  type Node,
+  type Reference,
+  referenceOf,
+  walk,
+} from './lib-syntax.ts';
 
 type MayImport =
   | 'everything'
@@ -79,14 +87,9 @@ export function checkFile(table: LayerTable, file: SourceFile): readonly Finding
     );
   }
   walk(program, undefined, '', (node, parent, key) => {
-    const source = importedBy(node);
-    if (source) {
-      const fault =
-        source.specifier === undefined
-          ? inSource && computedImport
-          : importFault(table, file, source.specifier);
-      if (fault) found.push(finding(file, node.start, fault.rule, fault.cure));
-    }
+    const reference = referenceOf(node);
+    const fault = reference && referenceFault(table, file, reference);
+    if (fault) found.push(finding(file, node.start, fault.rule, fault.cure));
     if (inSource && unitOf(file.path) !== 'base') {
       const name = uninjected(node, parent, key);
       if (name) found.push(finding(file, node.start, `${name} stands outside src/base`, cureUninjected));
@@ -100,28 +103,28 @@ interface Fault {
   readonly cure: string;
 }
 
-const computedImport: Fault = {
-  rule: 'an import whose path is computed cannot be checked',
-  cure: 'Write the path as a literal; choose between several with a switch',
-};
+/** Files that may be reached by their URL, from anywhere: the version of the package, and the gateway as a program to be started. */
+const openByUrl = new Set(['package.json', 'src/main.ts']);
 
-function importFault(table: LayerTable, file: SourceFile, specifier: string): Fault | undefined {
+function referenceFault(table: LayerTable, file: SourceFile, reference: Reference): Fault | undefined {
+  const { specifier, byUrl } = reference;
+  const inSource = file.path.startsWith('src/');
+  if (specifier === undefined) {
+    if (!inSource) return undefined;
+    return {
+      rule: 'an import whose path is computed cannot be checked',
+      cure: 'Write the path as a literal; choose between several with a switch',
+    };
+  }
   if (/^hashike(\/|$)/.test(specifier)) {
     return {
       rule: `${specifier} imports the built package from within`,
       cure: 'Import the file by its relative path',
     };
   }
-  if (!/^[./]/.test(specifier)) return undefined;
   const target = join(dirname(file.path), specifier);
-  if (!file.path.startsWith('src/')) {
-    return target.startsWith('firmware-sim/')
-      ? undefined
-      : {
-          rule: `firmware-sim imports nothing of ours, yet here ${target}`,
-          cure: 'Write it anew from docs/protocol.md: a simulator that shares our code hides our misreadings',
-        };
-  }
+  if (!/^[./]/.test(specifier) || (byUrl && openByUrl.has(target))) return undefined;
+  if (!inSource) return simulatorFault(target);
   if (!target.startsWith('src/')) {
     return {
       rule: `src imports nothing outside src, yet here ${target}`,
@@ -129,6 +132,14 @@ function importFault(table: LayerTable, file: SourceFile, specifier: string): Fa
     };
   }
   return layerFault(table, unitOf(file.path), target);
+}
+
+function simulatorFault(target: string): Fault | undefined {
+  if (target.startsWith('firmware-sim/')) return undefined;
+  return {
+    rule: `firmware-sim imports nothing of ours, yet here ${target}`,
+    cure: 'Write it anew from docs/protocol.md: a simulator that shares our code hides our misreadings',
+  };
 }
 
 function layerFault(table: LayerTable, from: string, target: string): Fault | undefined {
@@ -177,7 +188,7 @@ function uninjected(node: Node, parent: Node | undefined, key: string): string |
     return name;
   if (node.type === 'NewExpression' && isNamed(node['callee'], 'Date') && firstArgument(node) === undefined)
     return 'new Date()';
-  const { specifier } = importedBy(node) ?? {};
+  const { specifier } = referenceOf(node) ?? {};
   return specifier !== undefined && /^(node:)?timers(\/|$)/.test(specifier) ? specifier : undefined;
 }
 

@@ -24,25 +24,33 @@ export function walk(
   }
 }
 
-/** What `node` imports, if it is an import of any kind; without a specifier where the path is computed. */
-export function importedBy(node: Node): { readonly specifier: string | undefined } | undefined {
+/** A reference to another file. */
+export interface Reference {
+  /** As written; undefined where it is computed. */
+  readonly specifier: string | undefined;
+  /** The URL of a file, which a worker, a process or a reader of data gets; everything else shares the code of the module. */
+  readonly byUrl: boolean;
+}
+
+/** What `node` refers to, if it is an import of any kind or the URL of a file. */
+export function referenceOf(node: Node): Reference | undefined {
   switch (node.type) {
     case 'ImportDeclaration':
     case 'ExportNamedDeclaration':
     case 'ExportAllDeclaration':
     case 'ImportExpression':
     case 'TSImportType':
-      return isNode(node['source']) ? { specifier: pathOf(node['source']) } : undefined;
+      return isNode(node['source']) ? { specifier: pathOf(node['source']), byUrl: false } : undefined;
     case 'TSExternalModuleReference':
-      return { specifier: pathOf(node['expression']) };
+      return { specifier: pathOf(node['expression']), byUrl: false };
     case 'CallExpression':
-      return isNamed(node['callee'], 'require') || isNamed(node['callee'], 'import.meta.resolve')
-        ? { specifier: pathOf(firstArgument(node)) }
+      if (isNamed(node['callee'], 'require')) return { specifier: pathOf(firstArgument(node)), byUrl: false };
+      return isNamed(node['callee'], 'import.meta.resolve')
+        ? { specifier: pathOf(firstArgument(node)), byUrl: true }
         : undefined;
     case 'NewExpression':
-      // A worker is named by the URL of its file.
       return isNamed(node['callee'], 'URL') && refersToImportMeta(node)
-        ? { specifier: pathOf(firstArgument(node)) }
+        ? { specifier: pathOf(firstArgument(node)), byUrl: true }
         : undefined;
     default:
       return undefined;

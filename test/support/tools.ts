@@ -47,7 +47,7 @@ function debian(name: string): Origin {
 /** Those of `tools` that are not installed. */
 export function missingTools(tools: readonly Tool[]): readonly Tool[] {
   return tools.filter((tool) =>
-    tool === 'node26' ? spawnSync(node26Path, ['--version']).status !== 0 : programPath(tool) === undefined,
+    tool === 'node26' ? spawnSync(node26Path, ['--version']).status !== 0 : toolPath(tool) === undefined,
   );
 }
 
@@ -55,7 +55,7 @@ export function missingTools(tools: readonly Tool[]): readonly Tool[] {
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
 
 /** The path of a program, or undefined where it is not installed. */
-export function programPath(name: string): string | undefined {
+export function toolPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 

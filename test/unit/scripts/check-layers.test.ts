@@ -90,6 +90,14 @@ describe('an import that keeps to the layers passes', () => {
     expect(rules(path, `import '${specifier}';`)).toEqual([]);
   });
 
+  test.each([
+    ['the version of the package', 'src/cli/version.ts', '../../package.json'],
+    ['the gateway as a program', 'firmware-sim/site/gateway.ts', '../../src/main.ts'],
+  ])('%s, by its URL alone', (_, path, specifier) => {
+    expect(rules(path, `new URL('${specifier}', import.meta.url);`)).toEqual([]);
+    expect(rules(path, `import '${specifier}';`)).toEqual([expect.stringMatching(/imports nothing/)]);
+  });
+
   test('the word import in strings and comments', () => {
     expect(
       rules('src/wire/a.ts', `// import '../session/state.ts'\nexport const a = "import '../session/b.ts'";`),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { listSources } from '../../../scripts/lib-findings.ts';
 import { suitesByTool } from '../../../scripts/lib-tools.ts';
-import { missingTools, programPath, toolTable } from '../../support/tools.ts';
+import { missingTools, toolPath, toolTable } from '../../support/tools.ts';
 
 describe('the programs that suites need', () => {
   test('are found by the calls that name them', () => {
@@ -27,8 +27,8 @@ describe('the programs that suites need', () => {
   });
 
   test('are missing only where they cannot be run', () => {
-    expect(programPath('sh')).toMatch(/^\/.*\/sh$/);
-    expect(programPath('no-such-program')).toBeUndefined();
+    expect(toolPath('sh')).toMatch(/^\/.*\/sh$/);
+    expect(toolPath('no-such-program')).toBeUndefined();
     expect(missingTools([])).toEqual([]);
   });
 });
