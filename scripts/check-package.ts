@@ -4,7 +4,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { finish, type Finding, listSources, repositoryRoot } from './lib-findings.ts';
 
-const alwaysPublished = ['README.md', 'LICENSE', 'package.json', 'systemd/hashike.service', 'dist/main.js'];
+const alwaysPublished = [
+  'README.md',
+  'LICENSE',
+  'package.json',
+  'systemd/hashike.service',
+  'systemd/hashike.yaml',
+  'dist/main.js',
+];
 
 /** What the list of published files lacks or holds too much, given the files of src. Paths from the root of the repository. */
 export function checkContents(published: readonly string[], sources: readonly string[]): readonly Finding[] {

@@ -7,6 +7,7 @@ const whole = [
   'README.md',
   'package.json',
   'systemd/hashike.service',
+  'systemd/hashike.yaml',
   'dist/main.js',
   'dist/main.d.ts',
   'dist/spool/worker.js',
