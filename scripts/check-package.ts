@@ -1,6 +1,6 @@
 /** Looks at what `npm run build` made and what `npm pack` would publish, and starts it. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { finish, type Finding, listSources, repositoryRoot } from './lib-findings.ts';
 
@@ -39,61 +39,45 @@ function fault(path: string, rule: string): Finding {
 }
 
 function published(): readonly string[] {
-  const { stdout } = spawnSync(
-    'npm',
-    ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'],
-    {
-      cwd: repositoryRoot,
-      encoding: 'utf8',
-    },
-  );
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'];
+  const { stdout } = spawnSync('npm', args, { cwd: repositoryRoot, encoding: 'utf8' });
   const [pack] = JSON.parse(stdout) as { readonly files: readonly { readonly path: string }[] }[];
   return pack?.files.map(({ path }) => path) ?? [];
 }
 
-/** Runs `node` with `args` from the root; a finding where it fails or does not print `expected`. */
-function runs(path: string, args: readonly string[], expected: RegExp): readonly Finding[] {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: repositoryRoot,
-    encoding: 'utf8',
-  });
+function checkCode(path: string): readonly Finding[] {
+  return sourcesNamedIn(readFileSync(join(repositoryRoot, path), 'utf8')).map((named) => ({
+    path,
+    line: 1,
+    rule: `names ${join(dirname(path), named)}, which is not in the package`,
+    cure: 'Only the paths of import statements are rewritten: derive the extension from import.meta.url',
+  }));
+}
+
+/** Runs a program from the root; a finding where it fails or does not print `expected`. */
+function checkRun(
+  path: string,
+  expected: RegExp,
+  program: string,
+  ...args: readonly string[]
+): readonly Finding[] {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: repositoryRoot, encoding: 'utf8' });
   if (status === 0 && expected.test(stdout)) return [];
-  const said = `${stdout}${stderr}`.trim();
-  return [
-    {
-      path,
-      line: 1,
-      rule: `node ${args.join(' ')} ends with ${status} and says: ${said}`,
-      cure: 'Make it run from dist',
-    },
-  ];
+  const rule = `${[program, ...args].join(' ')} ends with ${status} and says: ${`${stdout}${stderr}`.trim()}`;
+  return [{ path, line: 1, rule, cure: 'Make it run from dist' }];
 }
 
 if (import.meta.main) {
-  const sources = listSources(['src']).map((path) => relative(repositoryRoot, path));
   const files = published();
-  const main = join(repositoryRoot, 'dist/main.js');
-  const found = [
-    ...checkContents(files, sources),
-    ...files
-      .filter((path) => path.endsWith('.js') && existsSync(join(repositoryRoot, path)))
-      .flatMap((path) =>
-        sourcesNamedIn(readFileSync(join(repositoryRoot, path), 'utf8')).map((named) => ({
-          path,
-          line: 1,
-          rule: `names ${join(dirname(path), named)}, which is not in the package`,
-          cure: 'Only the paths of import statements are rewritten: derive the extension from import.meta.url',
-        })),
-      ),
-    ...(existsSync(main) && !readFileSync(main, 'utf8').startsWith('#!/usr/bin/env node\n')
-      ? [fault('dist/main.js', 'does not begin with #!/usr/bin/env node')]
-      : []),
-    ...runs('dist/main.js', ['dist/main.js', '--help'], /hashike/i),
-    ...runs(
-      'dist/client/index.js',
-      ['--input-type=module', '--eval', 'console.log(Object.keys(await import("hashike/client")).join())'],
-      /\w/,
-    ),
-  ];
-  finish(found, `the package holds ${files.length} files and starts`);
+  const sources = listSources(['src']).map((path) => relative(repositoryRoot, path));
+  const listExports = 'console.log(Object.keys(await import("hashike/client")).join())';
+  finish(
+    [
+      ...checkContents(files, sources),
+      ...files.filter((path) => path.endsWith('.js')).flatMap(checkCode),
+      ...checkRun('dist/main.js', /hashike/i, 'dist/main.js', '--help'),
+      ...checkRun('dist/client/index.js', /\w/, 'node', '--input-type=module', '--eval', listExports),
+    ],
+    `the package holds ${files.length} files and starts`,
+  );
 }
