@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
+import { DropReport } from '../base/drop-report.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { encodeSerialFrame, SerialDeframer } from '../wire/serial-frame.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
-import { JunkReport } from './serial-junk.ts';
 import type { SerialDevice } from './serial-device.ts';
 import { SerialWriter } from './serial-writer.ts';
 
@@ -37,7 +37,7 @@ export class SerialLink implements Link {
   readonly capabilities: LinkCapabilities;
   readonly #options: SerialLinkOptions;
   readonly #writer: SerialWriter;
-  readonly #junk: JunkReport;
+  readonly #junk: DropReport;
   #handler: LinkHandler | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   /** Why it closed before anybody listened. */
@@ -62,7 +62,13 @@ export class SerialLink implements Link {
         }),
       drained: () => this.#handler?.drained(),
     });
-    this.#junk = new JunkReport({ place: name, clock, counters, log: options.log });
+    this.#junk = new DropReport({
+      place: name,
+      text: 'skipped junk on the line',
+      clock,
+      counters,
+      log: options.log,
+    });
   }
 
   get queuedBytes(): number {
@@ -83,7 +89,7 @@ export class SerialLink implements Link {
         frame: (frame) => {
           if (this.#state === 'open') handler.frame(frame);
         },
-        discarded: (reason, bytes) => this.#junk.add(reason, bytes),
+        discarded: (reason, bytes) => this.#junk.add(reason, { bytes }),
       },
     });
     device.start({
