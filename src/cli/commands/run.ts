@@ -1,0 +1,73 @@
+import { buildCommand } from '@stricli/core';
+import { systemdServiceManager } from '../../admin/service-manager.ts';
+import { Watchdog } from '../../admin/watchdog.ts';
+import { systemClock } from '../../base/clock.ts';
+import { describeError, HashikeError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import { loadConfig } from '../../config/load.ts';
+import { startGateway } from '../../gateway.ts';
+import type { CliContext } from '../context.ts';
+import { configFlag } from '../flags.ts';
+import { createLogger } from '../logger.ts';
+import { version } from '../version.ts';
+
+interface Flags {
+  readonly config: string;
+}
+
+export const runCommand = buildCommand({
+  docs: {
+    brief: 'Run the gateway until SIGTERM or SIGINT',
+    fullDescription:
+      'Logs to standard error, structured, or readable in a terminal. Under systemd it says when it is ready and feeds the watchdog while it makes progress.',
+  },
+  parameters: { flags: { config: configFlag } },
+  async func(this: CliContext, flags: Flags): Promise<void> {
+    const { config, warnings } = loadConfig(flags.config);
+    const log = await createLogger(config.log.level, this.process.stderr.isTTY);
+    dieLoudly(log);
+    for (const warning of warnings) log.warn({}, warning);
+    // Heard from here on, so that a stop during the start is not lost.
+    const stopped = stopSignal();
+    const gateway = await startGateway({ config, version, clock: systemClock, random: systemRandom, log });
+    const service = systemdServiceManager(process.env, log);
+    const watchdog =
+      service.watchdogMs === undefined
+        ? undefined
+        : new Watchdog({
+            clock: systemClock,
+            log,
+            watched: gateway.watched,
+            roundMs: service.watchdogMs / 3,
+            alive: () => service.alive(),
+          });
+    watchdog?.start();
+    service.ready(`${config.serial.length} serial ports, ${config.clients.length} clients`);
+    log.info({ event: 'ready', version }, `gateway ${config.gateway.name} is ready`);
+    const signal = await stopped;
+    service.stopping();
+    watchdog?.stop();
+    log.info({ event: 'stopping', signal }, 'stopping');
+    await gateway.stop();
+    log.info({ event: 'stopped' }, 'stopped');
+  },
+});
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}
+
+/** What nobody caught is a bug: it is logged, and the process ends so that the service manager starts a clean one; acknowledged messages are on disk. */
+function dieLoudly(log: Log): void {
+  const die = (error: unknown): void => {
+    const bug = new HashikeError('HSK-1001', `an error was not handled: ${describeError(error)}`, {}, error);
+    log.error({ err: error, code: bug.code, cure: bug.cure }, bug.message);
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}

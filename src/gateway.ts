@@ -1,0 +1,209 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GatewayStatus, Json, PartStatus } from './admin/status.ts';
+import { openStatusServer, statusSocketPath } from './admin/status-server.ts';
+import type { Watched } from './admin/watchdog.ts';
+import type { Clock } from './base/clock.ts';
+import { Counters } from './base/counters.ts';
+import { HashikeError } from './base/errors.ts';
+import type { Log } from './base/log.ts';
+import type { Random } from './base/random.ts';
+import { Teardown } from './base/teardown.ts';
+import { createMqttBridge, MQTT_BRIDGE } from './bridges/mqtt.ts';
+import { Access } from './broker/access.ts';
+import { Broker } from './broker/broker.ts';
+import { Connections } from './broker/connections.ts';
+import type { Principal } from './broker/ports.ts';
+import type { Config } from './config/schema.ts';
+import { createCoapInlet } from './inlets/coap.ts';
+import { SerialSource } from './links/serial.ts';
+import { TcpSource } from './links/tcp.ts';
+import { compileProfiles, type Profiles } from './profiles/profiles.ts';
+import type { Spool } from './spool/ports.ts';
+import { defaultSpoolLimits, openSpool } from './spool/spool.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A gateway that runs. */
+export interface Gateway {
+  /** What the watchdog looks at: every loop that must not stand still. */
+  readonly watched: readonly Watched[];
+  status(): GatewayStatus;
+  /** Stops every part, last started first. Throws HSK-1002 with everything that went wrong. */
+  stop(): Promise<void>;
+}
+
+/** What each part is given. */
+interface House extends GatewayOptions {
+  readonly counters: Counters;
+  readonly profiles: Profiles;
+  readonly spool: Spool;
+  readonly broker: Broker;
+  readonly connections: Connections;
+}
+
+/** One part that links or bridges, once it runs. */
+interface Part {
+  readonly watched: readonly Watched[];
+  readonly kind: 'link' | 'upstream';
+  describe(): PartStatus;
+}
+
+/**
+ * Builds every part, injects what it needs and starts it: custody first, then who takes from it, then who feeds it. A part that can't start stops
+ * those that did.
+ * @throws the error of that part, such as HSK-22xx for the spool or HSK-2102 for a port that is taken
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const teardown = new Teardown();
+  try {
+    return await start(options, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function start(options: GatewayOptions, teardown: Teardown): Promise<Gateway> {
+  const { config, version, clock, random, log } = options;
+  const startedAt = clock.wall();
+  const counters = new Counters();
+  const profiles = compileProfiles(config);
+  const access = new Access(config.clients);
+  const spool = await openOwnSpool(options, counters);
+  teardown.add('spool', () => spool.close());
+  const broker = new Broker({ access, spool, clock, counters, limits: config.limits });
+  const services = { access, broker, profiles, spool, clock, random, counters, log };
+  const connections = new Connections({ ...services, limits: config.limits });
+  teardown.add('connections', () => connections.close());
+  await connections.open();
+
+  const house: House = { ...options, counters, profiles, spool, broker, connections };
+  const parts: Part[] = [];
+  for (const startPart of [startMqtt, startTcp, startSerial, startCoap]) {
+    parts.push(...(await startPart(house, teardown)));
+  }
+
+  const status = (): GatewayStatus => ({
+    gateway: config.gateway.name,
+    version,
+    pid: process.pid,
+    startedAt,
+    links: parts.filter(({ kind }) => kind === 'link').map((part) => part.describe()),
+    clients: connections.describe().map(plain),
+    upstream: parts.filter(({ kind }) => kind === 'upstream').map((part) => part.describe()),
+    spool: spool.depths(),
+    counters: counters.read(),
+  });
+  const server = await openStatusServer(statusSocketPath(config.gateway.runtimeDirectory), status);
+  teardown.add('status', () => server.close());
+
+  const disk: Watched = { name: 'spool', progress: () => spool.probe().then(() => 'advanced') };
+  return {
+    watched: [disk, ...parts.flatMap(({ watched }) => watched)],
+    status,
+    stop: () => teardown.run(),
+  };
+}
+
+async function openOwnSpool(
+  { config, clock, random, log }: GatewayOptions,
+  counters: Counters,
+): Promise<Spool> {
+  const { stateDirectory } = config.gateway;
+  try {
+    mkdirSync(stateDirectory, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw new HashikeError('HSK-5001', `the state directory ${stateDirectory} cannot be made`, {}, error);
+  }
+  return openSpool({
+    directory: join(stateDirectory, 'spool'),
+    limits: { ...defaultSpoolLimits, ...config.spool },
+    sessionKeepMs: config.limits.sessionKeepMs,
+    clock,
+    random,
+    counters,
+    log,
+  });
+}
+
+async function startMqtt(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const { config } = house;
+  const { mqtt } = config.upstream;
+  if (!mqtt) return [];
+  const bridge = createMqttBridge({
+    ...house,
+    config: mqtt,
+    gateway: config.gateway.name,
+    principal: upstreamPrincipal,
+  });
+  teardown.add(MQTT_BRIDGE, () => bridge.close());
+  bridge.open();
+  return [
+    {
+      kind: 'upstream',
+      watched: [{ name: MQTT_BRIDGE, progress: () => bridge.progress() }],
+      describe: () => partStatus(bridge.describe()),
+    },
+  ];
+}
+
+/** The configuration names the one broker whose commands are taken; which topics they reach is up to its mapping. */
+const upstreamPrincipal: Principal = {
+  clientId: MQTT_BRIDGE,
+  mayPublish: () => true,
+  maySubscribe: () => true,
+};
+
+async function startTcp(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const { config, connections } = house;
+  const { tcp } = config.listen;
+  if (!tcp) return [];
+  const source = new TcpSource({ ...house, ...tcp, messageBytes: config.limits.messageBytes });
+  teardown.add('tcp', () => source.close());
+  await source.open((link) => connections.accept(link));
+  const describe = (): PartStatus => ({ name: 'tcp', state: 'open', detail: plain(source.address ?? {}) });
+  return [{ kind: 'link', watched: [], describe }];
+}
+
+async function startSerial(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const parts: Part[] = [];
+  for (const port of house.config.serial) {
+    const source = new SerialSource({ ...house, config: port });
+    const { name } = source.describe();
+    teardown.add(name, () => source.close());
+    await source.open((link) => house.connections.accept(link));
+    parts.push({
+      kind: 'link',
+      watched: [{ name, progress: () => source.progress() }],
+      describe: () => partStatus(source.describe()),
+    });
+  }
+  return parts;
+}
+
+async function startCoap(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const { coap } = house.config;
+  if (!coap) return [];
+  const inlet = createCoapInlet({ ...house, config: coap });
+  teardown.add('coap', () => inlet.close());
+  await inlet.open();
+  return [{ kind: 'link', watched: [], describe: () => inlet.describe() }];
+}
+
+/** A part's own account of itself, in the shape of `hashike status`. */
+function partStatus(own: { readonly name: string; readonly state: string }): PartStatus {
+  const { name, state, ...detail } = own;
+  return { name, state, detail: plain(detail) };
+}
+
+/** Records of plain values as JSON has them. */
+function plain(record: object): Json {
+  return { ...record };
+}
