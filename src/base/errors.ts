@@ -264,6 +264,16 @@ export const errorTable = {
     meaning: 'more waits to be sent than may be kept',
     cure: 'wait for earlier publishes to be acknowledged',
   },
+  'HSK-3106': {
+    fault: 'caller',
+    meaning: 'the address of a server is malformed',
+    cure: 'write it as hashike://host or hashike://host:port',
+  },
+  'HSK-3107': {
+    fault: 'environment',
+    meaning: 'the server is busy',
+    cure: 'connect again later; the server says when',
+  },
   'HSK-4001': {
     fault: 'peer',
     meaning: 'a CoAP message is malformed',

@@ -10,27 +10,41 @@ export interface TokenHolder {
   readonly name: string;
   /** Several clients use the token and tell themselves apart by CLIENT_NAME (clause 5.3.4). */
   readonly shared: boolean;
-  readonly profile: string | undefined;
-  /** The principal of the client; `clientName` counts only where the token is shared. Throws HSK-3005 when it is missing there or unfit for topics. */
+  /** The principal of the client; `clientName` counts only where the token is shared. Throws HSK-3007 when it is missing there or unfit for topics. */
   principal(clientName: string | undefined): Principal;
 }
 
 /** No anonymous access: who may do what, by the hash of the token, from the `clients` of the configuration. */
 export class Access {
+  /** By the hash of the token. */
   readonly #holders = new Map<string, TokenHolder>();
+  readonly #byName = new Map<string, TokenHolder>();
 
   /** Throws HSK-3002 when two clients have the same name or token. */
   constructor(clients: readonly ClientConfig[]) {
-    const names = new Set<string>();
     for (const client of clients) {
-      if (names.has(client.name) || this.#holders.has(client.token)) {
+      if (this.#byName.has(client.name) || this.#holders.has(client.token)) {
         throw new HashikeError('HSK-3002', `the client ${client.name} has the name or token of another`, {
           client: client.name,
         });
       }
-      names.add(client.name);
-      this.#holders.set(client.token, holderOf(client));
+      const holder = holderOf(client);
+      this.#byName.set(client.name, holder);
+      this.#holders.set(client.token, holder);
     }
+  }
+
+  /** The clients that have a token of their own: their CLIENT_ID is known before they connect. */
+  get clientIds(): readonly string[] {
+    return [...this.#byName.values()].filter(({ shared }) => !shared).map(({ name }) => name);
+  }
+
+  /** The principal with that CLIENT_ID, as it was given before; undefined when the configuration does not know it any more. */
+  principal(clientId: string): Principal | undefined {
+    const slash = clientId.indexOf('/');
+    const holder = this.#byName.get(slash < 0 ? clientId : clientId.slice(0, slash));
+    if (!holder || holder.shared !== slash >= 0) return undefined;
+    return holder.principal(clientId.slice(slash + 1));
   }
 
   /**
@@ -42,12 +56,11 @@ export class Access {
 }
 
 function holderOf(client: ClientConfig): TokenHolder {
-  const { name, shared, profile } = client;
+  const { name, shared } = client;
   const single = shared ? undefined : principalOf(name, client);
   return {
     name,
     shared,
-    profile,
     principal: (clientName) => single ?? principalOf(`${name}/${checkClientName(name, clientName)}`, client),
   };
 }
@@ -55,11 +68,11 @@ function holderOf(client: ClientConfig): TokenHolder {
 /** A shared client's name becomes a level of topics: it must be one, and no wildcard. */
 function checkClientName(token: string, clientName: string | undefined): string {
   if (clientName === undefined) {
-    throw new HashikeError('HSK-3005', `the token ${token} is shared: CLIENT_NAME is needed`, { token });
+    throw new HashikeError('HSK-3007', `the token ${token} is shared: CLIENT_NAME is needed`, { token });
   }
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
   if (!/^[^/+#\u0000-\u001f\u007f]+$/u.test(clientName)) {
-    throw new HashikeError('HSK-3005', 'CLIENT_NAME holds a character that a level of a topic can’t', {
+    throw new HashikeError('HSK-3007', 'CLIENT_NAME holds a character that a level of a topic can’t', {
       token,
     });
   }

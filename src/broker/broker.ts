@@ -39,7 +39,7 @@ type Route = LiveRoute | DurableOptions;
 interface Match {
   readonly durable: readonly DurableOptions[];
   readonly live: readonly (LiveRoute & {
-    /** A queue of the same client takes what is reliable, so that it arrives once (clause 5.5.2). */
+    /** Its own queue takes what is reliable. */
     readonly queued: boolean;
   })[];
 }
@@ -79,9 +79,9 @@ export class Broker implements BrokerPort {
     for (const { topic } of publications) this.#checkPublish(topic, by);
     const records: SpoolAppend[] = [];
     for (const publication of publications) {
-      for (const { consumer, client, except } of this.#match(publication.topic).durable) {
-        const wanted = client === undefined ? except !== publication.origin.clientId : publication.reliable;
-        if (wanted) records.push({ consumer, publication });
+      for (const { consumer, reliableOnly, except } of this.#match(publication.topic).durable) {
+        const wanted = publication.reliable || reliableOnly !== true;
+        if (wanted && except !== publication.origin.clientId) records.push({ consumer, publication });
       }
     }
     // The spool keeps the order of the calls, so it is asked before anybody else can publish in between.
@@ -212,7 +212,7 @@ function makeMatch(routes: readonly Route[]): Match {
     live: [...live].map(([subscriber, reliable]) => ({
       subscriber,
       reliable,
-      queued: durable.some(({ client }) => client === subscriber.clientId),
+      queued: durable.some(({ consumer }) => consumer === subscriber.queue),
     })),
   };
 }

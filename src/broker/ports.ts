@@ -17,6 +17,8 @@ export interface Delivery {
 /** Takes deliveries. Must not throw and must bound what it keeps. */
 export interface Subscriber {
   readonly clientId: string;
+  /** The durable consumer that takes reliable publications in its place, where it has one: a message arrives once (clause 5.5.2). */
+  readonly queue?: string | undefined;
   deliver(delivery: Delivery): void;
 }
 
@@ -30,11 +32,8 @@ export interface DurableOptions {
   readonly consumer: string;
   /** CLIENT_ID whose publications it does not get: a bridge's own, so that nothing goes back where it came from. */
   readonly except?: string | undefined;
-  /**
-   * CLIENT_ID of the client whose queue this is. Such a queue takes reliable publications only, and in place of the live
-   * subscriptions of that client; what is best effort goes to those.
-   */
-  readonly client?: string | undefined;
+  /** It takes reliable publications only. */
+  readonly reliableOnly?: boolean | undefined;
 }
 
 /** The filters of a durable consumer. Records that are on disk already stay when a filter is removed. */

@@ -1,0 +1,404 @@
+import { hex } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { SessionMachine } from '../session/ports.ts';
+import { type SessionLink, SessionPipe, type SessionPipeOptions } from '../session/pipe.ts';
+import type { Spool, StoredSession } from '../spool/ports.ts';
+import { peekType } from '../wire/long-form.ts';
+import type { ReasonValue } from '../wire/message.ts';
+import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
+import type { Publication } from '../wire/publication.ts';
+import { isShortForm } from '../wire/short-form.ts';
+import type { Broker } from './broker.ts';
+import type { ClientQueue } from './client-queues.ts';
+import { Custody } from './custody.ts';
+import { DurableFeed, type Sent } from './durable-feed.ts';
+import type { Delivery, Principal, Subscriber } from './ports.ts';
+import { toPublish } from './publications.ts';
+import { shorten } from './reasons.ts';
+import { encodeContext, type SessionContext } from './session-context.ts';
+import { SessionRequests } from './session-requests.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** Messages that came early on a lossy link and are kept. */
+const REORDER_MESSAGES = 32;
+const NO_CONTEXT = new Uint8Array(0);
+
+/** What a session is from its beginning, or what is known of it after a restart. */
+export interface SessionIdentity {
+  readonly sessionId: Uint8Array;
+  /** SHA-256 of the RESUME_KEY. */
+  readonly keyHash: Uint8Array;
+  readonly principal: Principal;
+  /** The wire it belongs to (clause 6.5.1). */
+  readonly place: string | undefined;
+  readonly context: SessionContext;
+  readonly received: number;
+  readonly sent: number;
+}
+
+export interface SessionServices {
+  readonly broker: Broker;
+  readonly spool: Pick<Spool, 'saveSession'>;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  readonly limits: {
+    readonly sendQueueBytes: number;
+    readonly unsettledMessages: number;
+    readonly subscriptionsPerClient: number;
+  };
+}
+
+/** The connection that a session is attached to, as far as the session needs it. */
+export interface Carrier {
+  readonly link: SessionLink;
+  /** Takes the session off the link, with DISCONNECT where a reason is given, and closes the link where it can be closed. */
+  disconnect(reason: ReasonValue | undefined): void;
+}
+
+/** What the registry of sessions wants to know. */
+export interface SessionEvents {
+  detached(session: ClientSession): void;
+  /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
+  over(session: ClientSession, will: boolean): void;
+}
+
+/**
+ * The server's side of one session after the handshake (clause 5): it carries out what the client asks, and hands it what it subscribed to. It outlives
+ * its connections.
+ */
+export class ClientSession implements Subscriber {
+  readonly identity: SessionIdentity;
+  readonly clientId: string;
+  /** Hex of the SESSION_ID. */
+  readonly idHex: string;
+  readonly queue: string | undefined;
+  readonly custody: Custody;
+  readonly #services: SessionServices;
+  readonly #events: SessionEvents;
+  readonly #queue: ClientQueue | undefined;
+  readonly #feed: DurableFeed | undefined;
+  readonly #pipe: SessionPipe;
+  readonly #subscriptions: Subscriptions;
+  readonly #requests: SessionRequests;
+  readonly #log: Log;
+  #carrier: Carrier | undefined;
+  #away = false;
+  #over = false;
+  /** Depth of the calls into the machine, and what is to be done after them. */
+  #driving = 0;
+  readonly #afterwards: (() => void)[] = [];
+
+  /** @param queue makes the session durable: its reliable deliveries wait on disk, and its context survives a restart. */
+  constructor(
+    identity: SessionIdentity,
+    services: SessionServices,
+    queue: ClientQueue | undefined,
+    events: SessionEvents,
+  ) {
+    const { sessionId, principal, context, received, sent } = identity;
+    const { broker, spool, clock, counters, limits } = services;
+    this.identity = identity;
+    this.clientId = principal.clientId;
+    this.idHex = hex(sessionId);
+    this.queue = queue?.consumer.name;
+    this.#services = services;
+    this.#events = events;
+    this.#queue = queue;
+    this.#log = services.log.child({ client: this.clientId, session: this.idHex });
+    this.custody = new Custody({
+      spool,
+      durable: this.durable,
+      snapshot: () => this.#snapshot(),
+      failed: (error) => this.#failed(error),
+      completed: () => this.#requests.proceed(),
+    });
+    this.#pipe = new SessionPipe({
+      clock,
+      session: {
+        side: 'server',
+        sessionId,
+        keepAliveMs: context.keepAliveMs,
+        epoch: clock.now() - (clock.wall() - context.epochWall),
+        limits: { ...limits, reorderMessages: REORDER_MESSAGES },
+        aliases: context.aliases,
+        received,
+        sent,
+        dropped: (reason) => counters.drops('session', reason).add(),
+      },
+      effects: this.#effects(),
+    });
+    this.#subscriptions = new Subscriptions({
+      broker,
+      subscriber: this,
+      principal,
+      queue,
+      limit: limits.subscriptionsPerClient,
+    });
+    this.#subscriptions.restore(context.subscriptions);
+    this.#requests = new SessionRequests({
+      session: {
+        idHex: this.idHex,
+        durable: this.durable,
+        timestamp: () => this.timestamp(),
+        settle: (messageId) => this.#act((session, now) => session.settle(messageId, now)),
+        control: (message) => this.#act((session, now) => session.sendControl(message, now)),
+        end: (reason, will) => this.#end(reason, will),
+        violated: (error) => this.#violated(error),
+      },
+      principal,
+      subscriptions: this.#subscriptions,
+      custody: this.custody,
+      broker,
+      clock,
+      counters,
+      log: this.#log,
+    });
+    this.#feed =
+      queue &&
+      new DurableFeed({
+        consumer: queue.consumer,
+        sessionId,
+        sent,
+        before: queue.released,
+        send: (publication, seq) => (this.attached ? this.#sendReliable(publication, seq) : 'full'),
+        failed: (error) => this.#log.error({ err: error }, 'could not read or shorten the queue of a client'),
+      });
+  }
+
+  get attached(): boolean {
+    return this.#carrier !== undefined;
+  }
+
+  /** A node that has not been heard for longer than its keep-alive; it may sleep. */
+  get away(): boolean {
+    return this.#away;
+  }
+
+  get durable(): boolean {
+    return this.#queue !== undefined;
+  }
+
+  /** Last MESSAGE_ID of the client of which custody has passed: what it must not send again. */
+  get settled(): number {
+    return this.#pipe.session.settled;
+  }
+
+  /** Bytes of reliable messages that wait for the client. */
+  get queuedBytes(): number {
+    return this.#pipe.session.queuedBytes;
+  }
+
+  /** Messages that wait on disk for the client. */
+  get queued(): number {
+    return this.#queue?.consumer.depth.messages ?? 0;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#pipe.session.roundTripMs;
+  }
+
+  get subscriptions(): readonly string[] {
+    return this.#subscriptions.list.map(({ filter }) => filter);
+  }
+
+  /** The session clock (clause 3.1.3). */
+  timestamp(): number {
+    return this.#act((session, now) => session.timestamp(now));
+  }
+
+  /**
+   * Takes up a connection; one that carried the session before gets DISCONNECT (clause 5.4.2).
+   * @param peerReceived last number of ours that the client has; undefined: begins with RESUME (clause 6.5.3).
+   */
+  attach(carrier: Carrier, peerReceived: number | undefined): void {
+    this.#carrier?.disconnect({ code: Reason.TAKEN_OVER, text: 'another connection took the session over' });
+    this.#carrier = carrier;
+    this.#away = false;
+    this.#drive((pipe) => {
+      pipe.attach(carrier.link, peerReceived);
+      if (peerReceived === undefined) pipe.act((session, now) => session.sendResume(now));
+    });
+    this.#feed?.pump();
+  }
+
+  /** The connection is gone. */
+  detach(): void {
+    if (!this.#carrier) return;
+    this.#carrier = undefined;
+    this.#drive((pipe) => pipe.detach());
+    if (!this.#over) this.#events.detached(this);
+  }
+
+  /** One frame of the client. */
+  frame(bytes: Uint8Array): void {
+    this.#drive((pipe) => pipe.frame(bytes));
+    if (this.durable && mayDeclareAliases(bytes) && !this.#over) this.custody.saveSoon();
+  }
+
+  drained(): void {
+    this.#drive((pipe) => pipe.drained());
+  }
+
+  deliver({ publication, reliable }: Delivery): void {
+    if (this.#over) return;
+    if (!reliable) this.#sendBestEffort(publication);
+    else if (this.#sendReliable(publication, undefined) === 'full') this.#slow();
+  }
+
+  /** Publishes the will, where there is one. */
+  publishWill(): void {
+    const { will } = this.identity.context;
+    if (will) this.#requests.publishWill(will);
+  }
+
+  /** Ends it: nothing is received or delivered any more. */
+  stop(): void {
+    this.#over = true;
+    this.#subscriptions.cancel();
+    this.suspend();
+  }
+
+  /** Stops it for the end of the gateway; it goes on from disk. */
+  suspend(): void {
+    this.#requests.stop();
+    if (this.#feed && this.#queue) this.#queue.released = this.#feed.stop();
+    this.detach();
+  }
+
+  #effects(): SessionPipeOptions['effects'] {
+    return {
+      receive: (message, age) => this.#requests.receive(message, age),
+      acknowledged: (messageId, tag) => this.#feed?.acknowledged(messageId, tag),
+      confirmed: () => undefined,
+      violated: (error) => this.#violated(error),
+      silent: () => this.#silent(),
+      heard: () => {
+        this.#away = false;
+      },
+      reset: () => undefined,
+    };
+  }
+
+  /** Lets the session act, and then does what could not be done in the midst of it. */
+  #drive<T>(act: (pipe: SessionPipe) => T): T {
+    this.#driving += 1;
+    try {
+      return act(this.#pipe);
+    } finally {
+      this.#driving -= 1;
+      if (this.#driving === 0) for (const action of this.#afterwards.splice(0)) action();
+    }
+  }
+
+  #act<T>(action: (session: SessionMachine, now: number) => T): T {
+    return this.#drive((pipe) => pipe.act(action));
+  }
+
+  /** A session may not be detached from within one of its own calls. */
+  #afterDriving(action: () => void): void {
+    if (this.#driving > 0) this.#afterwards.push(action);
+    else action();
+  }
+
+  #sendReliable(publication: Publication, seq: number | undefined): Sent {
+    const { clock } = this.#services;
+    try {
+      const message = toPublish(publication, clock.wall());
+      const messageId = this.#act((session, now) => session.sendReliable(message, now, seq));
+      return messageId === undefined ? 'full' : 'sent';
+    } catch (error) {
+      this.#undeliverable(error);
+      return 'undeliverable';
+    }
+  }
+
+  #sendBestEffort(publication: Publication): void {
+    const { clock } = this.#services;
+    try {
+      const message = toPublish(publication, clock.wall());
+      this.#act((session, now) => session.sendBestEffort(message, now));
+    } catch (error) {
+      this.#undeliverable(error);
+    }
+  }
+
+  /** It is longer than a message, or than what the link carries. */
+  #undeliverable(error: unknown): void {
+    if (!(error instanceof HashikeError)) throw error;
+    this.#services.counters.drops('session', 'undeliverable').add();
+    this.#log.warn({ err: error }, 'a message could not be delivered to a client');
+  }
+
+  #violated(error: HashikeError): void {
+    this.#services.counters.counter('protocol_errors').add();
+    this.#log.warn({ err: error }, 'a client broke the protocol');
+    this.#end({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) }, true);
+  }
+
+  /** Custody was not possible: the client keeps its message, learns from SESSION_EXPIRED what has arrived, and sends the rest again. */
+  #failed(error: unknown): void {
+    this.custody.doubt();
+    if (this.#over) return;
+    this.#services.counters.drops('session', 'not-stored').add();
+    this.#log.error({ err: error }, 'a message could not be kept; its client must come again');
+    this.#end({ code: Reason.LIMIT, text: 'the message could not be stored' }, true);
+  }
+
+  #slow(): void {
+    this.#services.counters.counter('slow_consumers').add();
+    this.#log.warn({ queuedBytes: this.queuedBytes }, 'a subscriber is too slow; its session ends');
+    this.#end({ code: Reason.SLOW_CONSUMER, text: 'the send queue is full (limits.sendQueueBytes)' }, true);
+  }
+
+  /** Where a link cannot be closed the node is away, and may be asleep (clause 5.6.1). */
+  #silent(): void {
+    if (this.identity.place === undefined) {
+      this.#disconnect({ code: Reason.KEEP_ALIVE_TIMEOUT, text: 'nothing was heard' });
+    } else {
+      this.#away = true;
+    }
+  }
+
+  #disconnect(reason: ReasonValue | undefined): void {
+    this.#afterDriving(() => this.#carrier?.disconnect(reason));
+  }
+
+  #end(reason: ReasonValue | undefined, will: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#disconnect(reason);
+    this.#afterDriving(() => this.#events.over(this, will));
+  }
+
+  #snapshot(): StoredSession {
+    const { identity } = this;
+    return {
+      sessionId: identity.sessionId,
+      clientId: this.clientId,
+      keyHash: identity.keyHash,
+      place: this.#over ? undefined : identity.place,
+      received: this.settled,
+      sent: this.#feed?.sent ?? 0,
+      context: this.#context(),
+      updatedAt: this.#services.clock.wall(),
+    };
+  }
+
+  /** Empty for a session that does not come back from disk: then only its numbers count. */
+  #context(): Uint8Array {
+    if (!this.durable || this.#over) return NO_CONTEXT;
+    const { aliases } = this.#pipe.session;
+    return encodeContext({ ...this.identity.context, aliases, subscriptions: this.#subscriptions.list });
+  }
+}
+
+/** Whether a frame holds ALIAS, or may be the last piece of one. */
+function mayDeclareAliases(frame: Uint8Array): boolean {
+  if (peekType(frame) === MessageType.ALIAS) return true;
+  const [first = 0] = frame;
+  return isShortForm(first) && ((first >> 4) & 7) === ShortKind.FRAGMENT;
+}

@@ -1,0 +1,313 @@
+import { type Clock, sleep, type Timer } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Link, LinkHandler } from '../links/link.ts';
+import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
+import type { ConnectResume, ConnectToken, Message, ReasonValue } from '../wire/message.ts';
+import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
+import { encodeShort, isShortForm } from '../wire/short-form.ts';
+import type { Carrier, ClientSession } from './client-session.ts';
+import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './handshake.ts';
+import { shorten } from './reasons.ts';
+import type { Sessions } from './sessions.ts';
+
+/** When to come back after CONNACK_FAILED_BUSY. */
+const RETRY_AFTER_MS = 5000;
+/** When custody of a session's last messages may be decided. */
+const RETRY_SOON_MS = 1000;
+
+export interface ConnectionOptions {
+  readonly link: Link;
+  readonly sessions: Sessions;
+  readonly rules: HandshakeRules & {
+    readonly limits: {
+      readonly connections: number;
+      readonly handshakeMs: number;
+      readonly wrongTokenDelayMs: number;
+    };
+  };
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** The link is gone. */
+  readonly closed: () => void;
+}
+
+/**
+ * The server's side of one link: the handshake (clauses 5.3 and 5.4), then the frames of a session. On a link that belongs to one place the handshake may begin
+ * again at any time, and a context that is kept for the place is taken up without one (clause 6.5).
+ */
+export class Connection implements LinkHandler, Carrier {
+  readonly link: Link;
+  /** Epoch ms. */
+  readonly since: number;
+  readonly #options: ConnectionOptions;
+  readonly #log: Log;
+  #session: ClientSession | undefined;
+  #closed = false;
+  #lastHeard: number;
+  #handshakeTimer: Timer | undefined;
+  /** Counts the CONNECT_*: an answer that is not to the last one is not sent. */
+  #attempt = 0;
+  /** Frames that came while the answer to CONNECT_* was being made. */
+  #early: Uint8Array[] | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.link = options.link;
+    this.#log = options.log.child({ link: options.link.name, peer: options.link.peer });
+    this.since = options.clock.wall();
+    this.#lastHeard = this.since;
+  }
+
+  get session(): ClientSession | undefined {
+    return this.#session;
+  }
+
+  /** Epoch ms at which the last frame came. */
+  get lastHeard(): number {
+    return this.#lastHeard;
+  }
+
+  /** Whether it has not come to a session yet, and is none of a wire where that is normal. */
+  get unfinished(): boolean {
+    return this.#handshakeTimer !== undefined;
+  }
+
+  start(): void {
+    const { clock, rules } = this.#options;
+    if (this.link.capabilities.place === undefined) {
+      this.#handshakeTimer = clock.after(rules.limits.handshakeMs, () => {
+        this.#options.counters.drops('handshake', 'timeout').add();
+        this.disconnect({ code: Reason.HANDSHAKE_TIMEOUT, text: 'the handshake was not finished in time' });
+      });
+    }
+    this.link.start(this);
+    this.#attachKept();
+  }
+
+  frame(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#lastHeard = this.#options.clock.wall();
+    const type = peekType(bytes);
+    const connects = type === MessageType.CONNECT_TOKEN || type === MessageType.CONNECT_RESUME;
+    if (connects && (!this.#session || this.link.capabilities.place !== undefined)) this.#connect(bytes);
+    else if (this.#session) this.#session.frame(bytes);
+    else if (this.#early) this.#early.push(bytes);
+    else this.#strayFrame(bytes);
+  }
+
+  drained(): void {
+    this.#session?.drained();
+  }
+
+  closed(cause?: HashikeError): void {
+    if (cause) {
+      this.#log.info({ err: cause }, 'a link broke');
+      if (cause.fault === 'peer') this.#options.counters.drops(this.link.name, 'malformed').add();
+    }
+    this.#release();
+    this.#options.closed();
+  }
+
+  disconnect(reason: ReasonValue | undefined): void {
+    const timestamp = this.#session?.timestamp() ?? 0;
+    this.#detach();
+    if (this.#closed) return;
+    if (reason) this.#send({ type: MessageType.DISCONNECT, timestamp, reason });
+    this.#close();
+  }
+
+  /** Refuses the connection before anything was said. */
+  refuse(text: string): void {
+    this.link.start(this);
+    this.#fail(busy(text, RETRY_AFTER_MS));
+  }
+
+  #connect(bytes: Uint8Array): void {
+    let message: Message;
+    try {
+      message = decodeMessage(bytes);
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      this.#malformed(error);
+      return;
+    }
+    this.#detach();
+    this.#attempt += 1;
+    // What comes before the answer waits; where frames may be lost they may be lost here.
+    if (this.link.capabilities.reliable) {
+      this.#early = [];
+      this.link.pause();
+    }
+    if (message.type === MessageType.CONNECT_RESUME) this.#connectResume(message);
+    if (message.type === MessageType.CONNECT_TOKEN)
+      this.#connectToken(message, this.#attempt).catch((error: unknown) => {
+        this.#log.error({ err: error }, 'a session could not be stored');
+        this.#fail(busy('the session could not be stored', RETRY_AFTER_MS));
+      });
+  }
+
+  async #connectToken(message: ConnectToken, attempt: number): Promise<void> {
+    const { rules, clock, counters } = this.#options;
+    const { place } = this.link.capabilities;
+    const outcome = examine(message, rules, place !== undefined);
+    if ('type' in outcome) {
+      if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
+        counters.drops('handshake', 'wrong-token').add();
+        this.#log.warn({}, 'a client has a token that the configuration does not know');
+        await sleep(clock, rules.limits.wrongTokenDelayMs);
+      }
+      if (this.#isCurrent(attempt)) this.#fail(outcome);
+      return;
+    }
+    await this.#open(outcome, attempt);
+  }
+
+  async #open(grant: Grant, attempt: number): Promise<void> {
+    const { sessions, rules, clock } = this.#options;
+    if (sessions.isFull(grant.principal.clientId, rules.limits.connections)) {
+      this.#fail(busy('too many sessions (limits.connections)', RETRY_AFTER_MS));
+      return;
+    }
+    const { session, resumeKey } = sessions.create(grant, this.link.capabilities.place);
+    if (session.durable) {
+      try {
+        await session.custody.save();
+      } catch (error) {
+        sessions.discard(session);
+        throw error;
+      }
+      if (!this.#isCurrent(attempt)) return;
+    }
+    this.#send({
+      type: MessageType.CONNACK_SUCCESS,
+      timestamp: session.timestamp(),
+      clientId: session.clientId,
+      sessionId: session.identity.sessionId,
+      resumeKey,
+      keepAlive: grant.keepAliveMs,
+      resumeWindow: grant.resumeWindowMs,
+      serverTime: clock.wall(),
+    });
+    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client connected');
+    this.#attach(session, 0);
+  }
+
+  #connectResume(message: ConnectResume): void {
+    const { sessions, clock } = this.#options;
+    const found = sessions.find(message.sessionId, message.resumeKey);
+    switch (found.state) {
+      case 'unknown':
+        this.#fail({ type: MessageType.CONNACK_FAILED_SESSION_EXPIRED, timestamp: 0 });
+        break;
+      case 'over':
+        this.#fail({
+          type: MessageType.CONNACK_FAILED_SESSION_EXPIRED,
+          timestamp: 0,
+          messageId: found.received,
+        });
+        break;
+      case 'busy':
+        this.#fail(busy('the last messages of the session are on their way to the disk', RETRY_SOON_MS));
+        break;
+      case 'alive': {
+        const { session } = found;
+        this.#send({
+          type: MessageType.CONNACK_RESUMED,
+          timestamp: session.timestamp(),
+          // Custody of what was received and is not settled has not passed: the client keeps it.
+          messageId: session.settled,
+          serverTime: clock.wall(),
+        });
+        this.#log.info({ client: session.clientId, session: session.idHex }, 'a client resumed its session');
+        this.#attach(session, message.messageId);
+      }
+    }
+  }
+
+  #attach(session: ClientSession, peerReceived: number | undefined): void {
+    this.#finishHandshake();
+    this.#session = session;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.#options.sessions.attach(session, this, peerReceived);
+    this.link.resume();
+    for (const frame of early) this.frame(frame);
+  }
+
+  /** A refusal ends the link where it can be ended (clause 5.3.1). */
+  #fail(refusal: Refusal): void {
+    if (this.#closed) return;
+    this.#early = undefined;
+    this.#options.counters.drops('handshake', 'refused').add();
+    this.#send(refusal);
+    this.link.resume();
+    this.#close();
+  }
+
+  /** A frame of no session: before a handshake, or from a node whose context may be kept (clause 6.5). */
+  #strayFrame(bytes: Uint8Array): void {
+    const [first = 0] = bytes;
+    if (!this.link.capabilities.shortForm || !isShortForm(first)) {
+      this.#malformed(new HashikeError('HSK-3005', 'the first message is no CONNECT'));
+    } else if (this.#attachKept()) {
+      this.#session?.frame(bytes);
+    } else {
+      this.#options.counters.drops(this.link.name, 'no-context').add();
+      const isReset = ((first >> 4) & 7) === ShortKind.RESET;
+      if (!isReset) this.link.send(encodeShort({ kind: ShortKind.RESET }));
+    }
+  }
+
+  /** Takes up the context that is kept for the place of this link, and begins with RESUME (clause 6.5.3); false when there is none. */
+  #attachKept(): boolean {
+    const { place } = this.link.capabilities;
+    const kept = place === undefined ? undefined : this.#options.sessions.atPlace(place);
+    if (kept) this.#attach(kept, undefined);
+    return kept !== undefined;
+  }
+
+  /** What breaks the rules is dropped where frames may be damaged, and ends the link elsewhere (clause 5.7.2). */
+  #malformed(error: HashikeError): void {
+    this.#early = undefined;
+    this.#options.counters.drops(this.link.name, 'malformed').add();
+    this.#log.warn({ err: error }, 'a peer broke the protocol in its handshake');
+    if (this.link.capabilities.reliable) {
+      this.disconnect({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) });
+    }
+  }
+
+  #isCurrent(attempt: number): boolean {
+    return attempt === this.#attempt && !this.#closed;
+  }
+
+  #send(message: Message): void {
+    this.link.send(encodeMessage(message));
+  }
+
+  #finishHandshake(): void {
+    this.#handshakeTimer?.cancel();
+    this.#handshakeTimer = undefined;
+  }
+
+  /** A link that belongs to a place stays open for the next handshake. */
+  #close(): void {
+    if (this.link.capabilities.place !== undefined) return;
+    this.#release();
+    this.link.close();
+  }
+
+  #release(): void {
+    this.#closed = true;
+    this.#finishHandshake();
+    this.#detach();
+  }
+
+  #detach(): void {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.detach();
+  }
+}

@@ -1,0 +1,176 @@
+import type { Clock } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Age, Inbound, SessionMachine } from '../session/ports.ts';
+import type { PublishBody, ReasonValue } from '../wire/message.ts';
+import { MessageType, Reason } from '../wire/numbers.ts';
+import type { Publication } from '../wire/publication.ts';
+import type { Broker } from './broker.ts';
+import type { Custody } from './custody.ts';
+import type { Principal } from './ports.ts';
+import { fromBatch, fromPublish, fromWill, type Publisher } from './publications.ts';
+import { isRefusal, reasonOf } from './reasons.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** What the requests of a client do to its session. */
+export interface RequestedSession {
+  /** Hex of the SESSION_ID. */
+  readonly idHex: string;
+  readonly durable: boolean;
+  /** The session clock (clause 3.1.3). */
+  timestamp(): number;
+  settle(messageId: number): void;
+  control(message: Parameters<SessionMachine['sendControl']>[0]): void;
+  end(reason: ReasonValue | undefined, will: boolean): void;
+  violated(error: HashikeError): void;
+}
+
+export interface SessionRequestsOptions {
+  readonly session: RequestedSession;
+  readonly principal: Principal;
+  readonly subscriptions: Subscriptions;
+  readonly custody: Custody;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+/** Carries out what one client asks for within its session (clauses 3.3 and 5), in order. */
+export class SessionRequests {
+  readonly #options: SessionRequestsOptions;
+  /** Received while something that must be on disk before them was not. */
+  readonly #deferred: { readonly message: Inbound; readonly age: Age }[] = [];
+
+  constructor(options: SessionRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** What changes a durable context is on disk before its ACK, and what came before it is as well: such a message waits, and so do later ones. */
+  receive(message: Inbound, age: Age): void {
+    if (this.#deferred.length > 0 || this.#mustWait(message)) this.#deferred.push({ message, age });
+    else this.#carryOut(message, age);
+  }
+
+  /** To be called when custody of something has passed. */
+  proceed(): void {
+    for (let next = this.#deferred[0]; next && !this.#mustWait(next.message); next = this.#deferred[0]) {
+      this.#deferred.shift();
+      this.#carryOut(next.message, next.age);
+    }
+  }
+
+  /** Leaves out what waits: it is not settled, so the client sends it again. */
+  stop(): void {
+    this.#deferred.length = 0;
+  }
+
+  publishWill(will: PublishBody): void {
+    this.#publish(undefined, [fromWill(will, this.#publisher())]);
+  }
+
+  #mustWait({ type }: Inbound): boolean {
+    const changesContext = type === MessageType.SUBSCRIBE || type === MessageType.UNSUBSCRIBE;
+    return changesContext && this.#options.session.durable && this.#options.custody.busy;
+  }
+
+  #carryOut(message: Inbound, age: Age): void {
+    const { session, subscriptions, clock } = this.#options;
+    switch (message.type) {
+      case MessageType.PUBLISH:
+        if (message.retain) this.#refuse(message.messageId, notOffered('retained messages'));
+        else this.#publish(message.messageId, [fromPublish(message, age, this.#publisher())]);
+        break;
+      case 'BATCH':
+        this.#publish(message.messageId, fromBatch(message, age, this.#publisher()));
+        break;
+      case MessageType.SUBSCRIBE:
+        this.#change(message.messageId, () => subscriptions.add(message.topics, !message.bestEffort));
+        break;
+      case MessageType.UNSUBSCRIBE:
+        this.#change(message.messageId, () => subscriptions.remove(message.topics));
+        break;
+      case MessageType.WATCH:
+      case MessageType.UNWATCH:
+        this.#refuse(message.messageId, notOffered('presence'));
+        break;
+      case MessageType.LIST_SUBSCRIBERS:
+      case MessageType.UDP_OPEN:
+        session.end({ code: Reason.UNSUPPORTED, text: 'the server does not offer this' }, true);
+        break;
+      case MessageType.TIME_REQUEST:
+        session.control({
+          type: MessageType.TIME,
+          timestamp: session.timestamp(),
+          requestId: message.requestId,
+          serverTime: clock.wall(),
+          echo: message.timestamp,
+        });
+        break;
+      case MessageType.DISCONNECT:
+        session.end(undefined, false);
+        break;
+      default:
+        session.violated(
+          new HashikeError('HSK-3005', 'a client sent what only a server sends', { type: message.type }),
+        );
+    }
+  }
+
+  /** The number of a PUBLISH is settled when custody has passed (clause 5.2.2). */
+  #publish(messageId: number | undefined, publications: readonly Publication[]): void {
+    const { broker, principal, custody } = this.#options;
+    this.#settleAfter(messageId, () => {
+      if (messageId !== undefined && publications.some(({ topic }) => broker.isDurable(topic)))
+        custody.saveOnce();
+      return broker.publishAll(publications, principal);
+    });
+  }
+
+  /** An acknowledged SUBSCRIBE is in force (clause 5.2.2), for a durable session also after a crash. */
+  #change(messageId: number, change: () => void): void {
+    const { session, custody } = this.#options;
+    this.#settleAfter(messageId, async () => {
+      change();
+      if (session.durable) await custody.save();
+    });
+  }
+
+  #settleAfter(messageId: number | undefined, work: () => Promise<void>): void {
+    const { session, custody } = this.#options;
+    void custody.track(async () => {
+      try {
+        await work();
+        if (messageId !== undefined) session.settle(messageId);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        this.#refuse(messageId, error);
+      }
+    });
+  }
+
+  /** Refuses one message alone (clause 5.7.1). */
+  #refuse(messageId: number | undefined, error: HashikeError): void {
+    const { session, counters, log } = this.#options;
+    counters.drops('session', 'refused').add();
+    log.debug({ err: error }, 'a message was refused');
+    if (messageId === undefined) return;
+    session.control({
+      type: MessageType.REJECTED,
+      timestamp: session.timestamp(),
+      messageId,
+      reason: reasonOf(error),
+    });
+    session.settle(messageId);
+  }
+
+  #publisher(): Publisher {
+    const { session, principal, clock } = this.#options;
+    return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
+  }
+}
+
+function notOffered(what: string): HashikeError {
+  return new HashikeError('HSK-3004', `the server does not offer ${what}`);
+}

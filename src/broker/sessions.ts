@@ -1,0 +1,289 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { hex } from '../base/bytes.ts';
+import type { Timer } from '../base/clock.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import type { Profiles } from '../profiles/profiles.ts';
+import type { Spool, StoredSession } from '../spool/ports.ts';
+import type { Access } from './access.ts';
+import { ClientQueues } from './client-queues.ts';
+import { ClientSession, type Carrier, type SessionIdentity, type SessionServices } from './client-session.ts';
+import type { Grant } from './handshake.ts';
+import { decodeContext } from './session-context.ts';
+
+const SESSION_ID_BYTES = 8;
+const RESUME_KEY_BYTES = 16;
+/** Sessions that are over and remembered in memory: one a client, so only clients that share a token can be more. */
+const MAX_REMEMBERED = 10_000;
+
+export interface SessionsOptions extends SessionServices {
+  readonly access: Access;
+  readonly profiles: Pick<Profiles, 'forClient'>;
+  readonly spool: Spool;
+  readonly random: Random;
+}
+
+/** A session that is over, as far as its client may still ask for it (clause 5.4.3). */
+interface Remembered {
+  readonly clientId: string;
+  readonly sessionId: Uint8Array;
+  readonly idHex: string;
+  readonly keyHash: Uint8Array;
+  /** Last MESSAGE_ID of which custody has passed. */
+  readonly received: () => number;
+  /** Whether that may yet grow. */
+  readonly busy: () => boolean;
+  /** Sees to it that its record on disk is not written any more. False when there is none. */
+  readonly forget: () => boolean;
+}
+
+/** What a CONNECT_RESUME finds. */
+export type Found =
+  | { readonly state: 'alive'; readonly session: ClientSession }
+  /** Custody of its last messages is not decided yet. */
+  | { readonly state: 'busy' }
+  | { readonly state: 'over'; readonly received: number }
+  | { readonly state: 'unknown' };
+
+/** Every session, alive or remembered: at most one of each for a client. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #queues: ClientQueues;
+  /** Alive, by the hex of the SESSION_ID. */
+  readonly #alive = new Map<string, ClientSession>();
+  readonly #byClient = new Map<string, ClientSession>();
+  readonly #byPlace = new Map<string, ClientSession>();
+  /** The last one of each client that is over, by CLIENT_ID. */
+  readonly #remembered = new Map<string, Remembered>();
+  /** End of the resume window. */
+  readonly #windows = new Map<ClientSession, Timer>();
+  #stopped = false;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#queues = new ClientQueues(options.broker, options.spool);
+  }
+
+  get all(): readonly ClientSession[] {
+    return [...this.#alive.values()];
+  }
+
+  /** Takes up what the disk has of earlier sessions, and the queues of the clients that have commands. */
+  async restore(): Promise<void> {
+    const { access, profiles, spool } = this.#options;
+    for (const clientId of access.clientIds) {
+      const { commands } = profiles.forClient(clientId);
+      if (commands.length > 0) this.#queues.of(clientId, commands);
+    }
+    // Oldest first: the newest of a client, and of a place, is the one that counts.
+    const stored = await spool.loadSessions();
+    for (const session of stored.toSorted((a, b) => a.updatedAt - b.updatedAt)) this.#restore(session);
+  }
+
+  /** Makes the session that was granted, in place of any other of the client, and gives its RESUME_KEY. Not on disk yet: see `custody.save`. */
+  create(
+    grant: Grant,
+    place: string | undefined,
+  ): { readonly session: ClientSession; readonly resumeKey: Uint8Array } {
+    const { profiles, random, clock } = this.#options;
+    const { principal, connect, keepAliveMs, resumeWindowMs } = grant;
+    const { clientId } = principal;
+    this.#forget(clientId);
+    const profile = profiles.forClient(clientId);
+    const resumeKey = random.bytes(RESUME_KEY_BYTES);
+    const session = this.#add(
+      {
+        sessionId: random.bytes(SESSION_ID_BYTES),
+        keyHash: hashOf(resumeKey),
+        principal,
+        place,
+        context: {
+          keepAliveMs,
+          resumeWindowMs,
+          epochWall: clock.wall(),
+          will: connect.will,
+          aliases: [...profile.aliases, ...connect.aliases],
+          subscriptions: [],
+        },
+        received: 0,
+        sent: 0,
+      },
+      place !== undefined || profile.commands.length > 0,
+    );
+    return { session, resumeKey };
+  }
+
+  /** Whether a client that has no session would be one too many. */
+  isFull(clientId: string, limit: number): boolean {
+    return this.#alive.size >= limit && !this.#byClient.has(clientId);
+  }
+
+  /** What a CONNECT_RESUME asks for; a wrong key finds nothing (clause 5.4.4). */
+  find(sessionId: Uint8Array, resumeKey: Uint8Array): Found {
+    const id = hex(sessionId);
+    const keyHash = hashOf(resumeKey);
+    const session = this.#alive.get(id);
+    if (session) {
+      return sameHash(session.identity.keyHash, keyHash) ? { state: 'alive', session } : { state: 'unknown' };
+    }
+    for (const each of this.#remembered.values()) {
+      if (each.idHex !== id || !sameHash(each.keyHash, keyHash)) continue;
+      return each.busy() ? { state: 'busy' } : { state: 'over', received: each.received() };
+    }
+    return { state: 'unknown' };
+  }
+
+  /** The session whose context belongs to a place (clause 6.5.1). */
+  atPlace(place: string): ClientSession | undefined {
+    return this.#byPlace.get(place);
+  }
+
+  /** Attaches `session` to a connection: see `ClientSession.attach`. */
+  attach(session: ClientSession, carrier: Carrier, peerReceived: number | undefined): void {
+    session.attach(carrier, peerReceived);
+    this.#stopWindow(session);
+  }
+
+  /** Ends a session that never came to be used: nothing is remembered of it. */
+  discard(session: ClientSession): void {
+    this.#over(session, false);
+    this.#forget(session.clientId);
+  }
+
+  /** Stops all of them for the end of the gateway; what is on disk stays, and so do wills. */
+  stop(): void {
+    this.#stopped = true;
+    for (const session of this.#alive.values()) {
+      session.suspend();
+      this.#stopWindow(session);
+    }
+  }
+
+  #add(identity: SessionIdentity, durable: boolean): ClientSession {
+    const { clientId } = identity.principal;
+    const queue = durable
+      ? this.#queues.of(clientId, this.#options.profiles.forClient(clientId).commands)
+      : undefined;
+    const session = new ClientSession(identity, this.#options, queue, {
+      detached: (detached) => this.#startWindow(detached),
+      over: (ended, will) => this.#over(ended, will),
+    });
+    this.#alive.set(session.idHex, session);
+    this.#byClient.set(clientId, session);
+    if (identity.place !== undefined) this.#byPlace.set(identity.place, session);
+    this.#startWindow(session);
+    return session;
+  }
+
+  /** A session on disk: one with a context goes on, of the others the numbers count. */
+  #restore(stored: StoredSession): void {
+    const { access, log } = this.#options;
+    const { clientId, sessionId, keyHash, received, sent } = stored;
+    const place = stored.place ?? undefined;
+    const principal = access.principal(clientId);
+    this.#forget(clientId);
+    if (!principal) {
+      log.info(
+        { client: clientId },
+        'a stored session belongs to a client that the configuration does not know',
+      );
+      this.#forgetOnDisk(sessionId);
+      return;
+    }
+    try {
+      if (stored.context.length === 0) {
+        this.#remember({
+          clientId,
+          sessionId,
+          idHex: hex(sessionId),
+          keyHash,
+          received: () => received,
+          busy: () => false,
+          forget: () => true,
+        });
+        return;
+      }
+      const context = decodeContext(stored.context);
+      this.#add({ sessionId, keyHash, principal, place, context, received, sent }, true);
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      log.error(
+        { err: error, client: clientId },
+        'a stored session cannot be read; its client must connect anew',
+      );
+    }
+  }
+
+  /** On a wire of its own the context stays for days (clause 6.5.1); elsewhere it lives on for the resume window (clause 5.4.1). */
+  #startWindow(session: ClientSession): void {
+    const { place, context } = session.identity;
+    if (place !== undefined || this.#stopped) return;
+    this.#stopWindow(session);
+    const timer = this.#options.clock.after(context.resumeWindowMs, () => this.#over(session, true));
+    this.#windows.set(session, timer);
+  }
+
+  #stopWindow(session: ClientSession): void {
+    this.#windows.get(session)?.cancel();
+    this.#windows.delete(session);
+  }
+
+  /** Ends a session that is alive, and remembers how far it came. */
+  #over(session: ClientSession, will: boolean): void {
+    if (this.#alive.get(session.idHex) !== session) return;
+    const { clientId, identity, custody } = session;
+    this.#alive.delete(session.idHex);
+    if (this.#byClient.get(clientId) === session) this.#byClient.delete(clientId);
+    if (identity.place !== undefined && this.#byPlace.get(identity.place) === session) {
+      this.#byPlace.delete(identity.place);
+    }
+    session.stop();
+    this.#stopWindow(session);
+    if (will) session.publishWill();
+    if (session.durable) custody.saveSoon();
+    this.#remember({
+      clientId,
+      sessionId: identity.sessionId,
+      idHex: session.idHex,
+      keyHash: identity.keyHash,
+      received: () => session.settled,
+      busy: () => custody.busy,
+      forget: () => {
+        custody.forget();
+        return custody.saved;
+      },
+    });
+  }
+
+  #remember(remembered: Remembered): void {
+    this.#remembered.delete(remembered.clientId);
+    this.#remembered.set(remembered.clientId, remembered);
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+  }
+
+  /** A client that connects anew has what it wanted to know of its session before: that ends without its will (clause 5.3.3), and is forgotten. */
+  #forget(clientId: string): void {
+    const session = this.#byClient.get(clientId);
+    if (session) this.#over(session, false);
+    const remembered = this.#remembered.get(clientId);
+    if (!remembered) return;
+    this.#remembered.delete(clientId);
+    if (remembered.forget()) this.#forgetOnDisk(remembered.sessionId);
+  }
+
+  #forgetOnDisk(sessionId: Uint8Array): void {
+    const { spool, log } = this.#options;
+    spool.forgetSession(sessionId).catch((error: unknown) => {
+      log.error({ err: error }, 'a session that is over could not be deleted from the disk');
+    });
+  }
+}
+
+function hashOf(key: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(key).digest());
+}
+
+function sameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,388 @@
+import { Backoff } from '../base/backoff.ts';
+import type { Timer } from '../base/clock.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Link } from '../links/link.ts';
+import type { Inbound, Outgoing } from '../session/ports.ts';
+import { SessionPipe } from '../session/pipe.ts';
+import { matches, validateFilter, validateTopic } from '../topic/topic.ts';
+import { decodeMessage, encodeMessage } from '../wire/long-form.ts';
+import type { ConnackSuccess, Message, Publish, ReasonValue } from '../wire/message.ts';
+import { MessageType, Reason } from '../wire/numbers.ts';
+import { type ClientOptions, type Settings, settingsOf } from './options.ts';
+import { PendingMessages } from './pending-messages.ts';
+import { isFinal, refusalOf } from './refusals.ts';
+import { ClientSubscription } from './subscription.ts';
+
+const RECONNECT = { initialMs: 200, maxMs: 10_000 };
+
+export interface PublishOptions {
+  /** Resolves at the ACK, that is when custody has passed. Default true; false: best effort, resolves at once. */
+  readonly reliable?: boolean;
+  /** Nobody wants it after so many milliseconds. */
+  readonly expiryMs?: number;
+  readonly responseTopic?: string;
+  readonly correlation?: Uint8Array;
+}
+
+export interface SubscribeOptions {
+  /** Default true. */
+  readonly reliable?: boolean;
+}
+
+/**
+ * Connects to a Hashike server. Rejects with HSK-2103 when there is no connection, HSK-3101 when the token is wrong, HSK-3102 when the server refuses, and HSK-3106 when the
+ * address is malformed. From then on the client reconnects by itself.
+ */
+export async function connect(options: ClientOptions): Promise<HashikeClient> {
+  const client = new HashikeClient(settingsOf(options));
+  await client.open();
+  return client;
+}
+
+/** What a session needs to be resumed. */
+interface SessionKey {
+  readonly sessionId: Uint8Array;
+  readonly resumeKey: Uint8Array;
+}
+
+/** A connection to a server that survives breaks: what is reliable arrives once and in order. Made by `connect`. */
+export class HashikeClient {
+  readonly #settings: Settings;
+  readonly #pending = new PendingMessages();
+  readonly #subscriptions = new Set<ClientSubscription>();
+  readonly #backoff: Backoff;
+  #clientId = '';
+  #link: Link | undefined;
+  #pipe: SessionPipe | undefined;
+  /** Undefined before the first session, and when the server has forgotten it. */
+  #key: SessionKey | undefined;
+  #retry: Timer | undefined;
+  #ended: { readonly error: HashikeError | undefined } | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#backoff = new Backoff({ ...RECONNECT, random: settings.random });
+  }
+
+  /** CLIENT_ID that the server gave. */
+  get clientId(): string {
+    return this.#clientId;
+  }
+
+  get connected(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** The first connection: see `connect`. */
+  async open(): Promise<void> {
+    await this.#connect();
+  }
+
+  /**
+   * Publishes raw content sections (see `encodeContent`). Rejects with HSK-3103 when the server refuses the message, HSK-3104 when the client is closed before the
+   * ACK, HSK-3105 when too much waits, HSK-1201 when the topic is malformed.
+   */
+  async publish(topic: string, content: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    validateTopic(topic);
+    const { reliable = true, expiryMs: expiry, responseTopic, correlation } = options;
+    const message = {
+      type: MessageType.PUBLISH,
+      topic,
+      retain: false,
+      expiry,
+      responseTopic,
+      correlation,
+      content,
+    };
+    if (reliable) return this.#request(message);
+    if (this.#ended) throw this.#ended.error ?? closedError();
+    this.#pipe?.act((session, now) => session.sendBestEffort(message, now));
+  }
+
+  /** Subscribes; resolves when the subscription is in force. Rejects with HSK-3103, HSK-3104 or HSK-1202. */
+  async subscribe(filter: string, options: SubscribeOptions = {}): Promise<ClientSubscription> {
+    validateFilter(filter);
+    const { reliable = true } = options;
+    const subscription = new ClientSubscription({
+      filter,
+      reliable,
+      limit: this.#settings.receiveQueue,
+      onEnd: () => this.#unsubscribe(subscription),
+    });
+    this.#subscriptions.add(subscription);
+    try {
+      await this.#request(subscription.request);
+    } catch (error) {
+      this.#subscriptions.delete(subscription);
+      throw error;
+    }
+    return subscription;
+  }
+
+  /** Says goodbye: the session ends. What is not acknowledged is rejected with HSK-3104, and readers come to their end. */
+  close(): void {
+    this.#pipe?.act((session, now) =>
+      session.sendControl(
+        {
+          type: MessageType.DISCONNECT,
+          timestamp: session.timestamp(now),
+          reason: { code: Reason.NORMAL, text: '' },
+        },
+        now,
+      ),
+    );
+    this.#finish(undefined);
+  }
+
+  /** Sends a numbered message, now or as soon as there is a connection, and resolves at its ACK. */
+  #request(message: Outgoing): Promise<void> {
+    const pipe = this.#pipe;
+    if (this.#ended || !pipe) return Promise.reject(this.#ended?.error ?? closedError());
+    if (pipe.session.queuedBytes > this.#settings.sendQueueBytes) {
+      return Promise.reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
+    }
+    return new Promise((resolve, reject) => this.#send(pipe, message, resolve, reject));
+  }
+
+  #send(
+    pipe: SessionPipe,
+    message: Outgoing,
+    resolve: () => void,
+    reject: (error: HashikeError) => void,
+  ): void {
+    const messageId = pipe.act((session, now) => session.sendReliable(message, now));
+    if (messageId === undefined) reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
+    else this.#pending.add({ messageId, message, resolve, reject });
+  }
+
+  /** Resumes the session, or begins a new one where there is none or the server has forgotten it. */
+  async #connect(): Promise<void> {
+    for (;;) {
+      const resuming = this.#key !== undefined;
+      try {
+        await this.#dial();
+        return;
+      } catch (error) {
+        if (!resuming || this.#key !== undefined) throw error;
+      }
+    }
+  }
+
+  async #dial(): Promise<void> {
+    const { dial, clock, timeoutMs } = this.#settings;
+    const link = await dial();
+    if (this.#ended) {
+      link.close();
+      throw closedError();
+    }
+    await new Promise<void>((resolve, reject) => {
+      let answered = false;
+      const timer = clock.after(timeoutMs, () => link.close());
+      link.start({
+        frame: (bytes) => {
+          if (answered) {
+            if (link === this.#link) this.#pipe?.frame(bytes);
+            return;
+          }
+          answered = true;
+          timer.cancel();
+          try {
+            this.#answered(link, decodeMessage(bytes));
+            resolve();
+          } catch (error) {
+            link.close();
+            reject(error);
+          }
+        },
+        drained: () => {
+          if (link === this.#link) this.#pipe?.drained();
+        },
+        closed: (cause) => {
+          timer.cancel();
+          if (answered) this.#lost(link);
+          else
+            reject(
+              new HashikeError('HSK-3104', 'the connection was closed before the server answered', {}, cause),
+            );
+        },
+      });
+      link.send(encodeMessage(this.#hello()));
+    });
+  }
+
+  #hello(): Message {
+    const { token, clientName, keepAliveMs, resumeWindowMs, will } = this.#settings;
+    if (this.#key) {
+      const messageId = this.#pipe?.session.settled ?? 0;
+      return { type: MessageType.CONNECT_RESUME, timestamp: 0, messageId, ...this.#key };
+    }
+    return {
+      type: MessageType.CONNECT_TOKEN,
+      timestamp: 0,
+      token,
+      clientName,
+      keepAlive: keepAliveMs,
+      resumeWindow: resumeWindowMs,
+      confirm: false,
+      will,
+      aliases: [],
+    };
+  }
+
+  #answered(link: Link, message: Message): void {
+    switch (message.type) {
+      case MessageType.CONNACK_SUCCESS:
+        this.#begin(link, message);
+        break;
+      case MessageType.CONNACK_RESUMED:
+        this.#link = link;
+        this.#pipe?.attach(link, message.messageId);
+        break;
+      case MessageType.CONNACK_FAILED_SESSION_EXPIRED:
+        // What had arrived is not sent again (clause 5.4.3).
+        this.#key = undefined;
+        if (message.messageId !== undefined) this.#pending.acknowledge(message.messageId);
+        throw new HashikeError('HSK-3104', 'the server has ended the session');
+      default:
+        throw refusalOf(message);
+    }
+  }
+
+  /** A new session: what is in force, and what has not arrived, is said again under new numbers. */
+  #begin(link: Link, { clientId, sessionId, resumeKey, keepAlive }: ConnackSuccess): void {
+    const { clock, sendQueueBytes, receiveQueue, log } = this.#settings;
+    const pipe = new SessionPipe({
+      clock,
+      session: {
+        side: 'client',
+        sessionId,
+        keepAliveMs: keepAlive,
+        epoch: clock.now(),
+        // Twice what publishes may take: there is room for subscriptions, and for saying everything again.
+        limits: { sendQueueBytes: 2 * sendQueueBytes, unsettledMessages: receiveQueue, reorderMessages: 0 },
+        aliases: [],
+        received: 0,
+        sent: 0,
+        dropped: (reason) => log.debug({ reason }, 'a message was dropped'),
+      },
+      effects: {
+        receive: (message) => this.#receive(pipe, message),
+        acknowledged: (messageId) => this.#pending.acknowledge(messageId),
+        confirmed: () => undefined,
+        violated: (error) => {
+          log.warn({ err: error }, 'the server broke the protocol');
+          this.#link?.close();
+        },
+        silent: () => this.#link?.close(),
+        heard: () => undefined,
+        reset: () => undefined,
+      },
+    });
+    const again = this.#pending.take();
+    this.#clientId = clientId;
+    this.#key = { sessionId: sessionId.slice(), resumeKey: resumeKey.slice() };
+    this.#pipe = pipe;
+    this.#link = link;
+    pipe.attach(link, 0);
+    const asked = new Set(again.map(({ message }) => message));
+    for (const subscription of this.#subscriptions) {
+      if (asked.has(subscription.request)) continue;
+      this.#send(pipe, subscription.request, nothing, (error) => subscription.finish(error));
+    }
+    for (const { message, resolve, reject } of again) this.#send(pipe, message, resolve, reject);
+  }
+
+  #receive(pipe: SessionPipe, message: Inbound): void {
+    if (message.type === MessageType.PUBLISH) this.#deliver(pipe, message);
+    else if (message.type === MessageType.REJECTED) {
+      this.#pending.reject(message.messageId, rejectionOf(message.reason));
+    } else if (message.type === MessageType.DISCONNECT) this.#dismissed(message.reason);
+    else if ('messageId' in message && message.messageId !== undefined) settle(pipe, message.messageId);
+  }
+
+  /** To each subscription that takes it; it counts as received when all have read it. */
+  #deliver(
+    pipe: SessionPipe,
+    { topic = '', messageId, content, clientId, responseTopic, correlation }: Publish,
+  ): void {
+    const reliable = messageId !== undefined;
+    const message = { topic, content, reliable, publisher: clientId, responseTopic, correlation };
+    const readers = [...this.#subscriptions].filter(({ filter }) => matches(filter, topic));
+    let open = readers.length;
+    const taken = (): void => {
+      open -= 1;
+      if (open <= 0 && reliable) settle(pipe, messageId);
+    };
+    for (const reader of readers) reader.push(message, taken);
+    if (readers.length === 0) taken();
+  }
+
+  #unsubscribe(subscription: ClientSubscription): void {
+    this.#subscriptions.delete(subscription);
+    const { filter } = subscription;
+    if (this.#ended || [...this.#subscriptions].some((other) => other.filter === filter)) return;
+    // Nobody waits for it; a session that ends before has none any more.
+    this.#request({ type: MessageType.UNSUBSCRIBE, topics: [filter] }).catch(nothing);
+  }
+
+  /** DISCONNECT by the server. Another connection with our token would be fought for ever, so that is final. */
+  #dismissed(reason: ReasonValue | undefined): void {
+    const link = this.#link;
+    if (reason?.code === Reason.TAKEN_OVER) {
+      this.#finish(new HashikeError('HSK-3104', `the server ended the connection: ${reason.text}`));
+    }
+    link?.close();
+  }
+
+  #lost(link: Link): void {
+    if (link !== this.#link) return;
+    this.#link = undefined;
+    this.#pipe?.detach();
+    if (!this.#ended) this.#reconnectLater(0);
+  }
+
+  #reconnectLater(leastMs: number): void {
+    this.#retry = this.#settings.clock.after(Math.max(leastMs, this.#backoff.next()), () => {
+      this.#connect().then(
+        () => this.#backoff.reset(),
+        (error: unknown) => {
+          this.#settings.log.debug({ err: error }, 'could not reconnect');
+          if (this.#ended) return;
+          if (isFinal(error)) this.#finish(error);
+          else this.#reconnectLater(retryAfter(error));
+        },
+      );
+    });
+  }
+
+  #finish(error: HashikeError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = { error };
+    this.#retry?.cancel();
+    for (const { reject } of this.#pending.take()) reject(error ?? closedError());
+    for (const subscription of this.#subscriptions) subscription.finish(error);
+    this.#link?.close();
+  }
+}
+
+function settle(pipe: SessionPipe, messageId: number): void {
+  pipe.act((session, now) => session.settle(messageId, now));
+}
+
+function closedError(): HashikeError {
+  return new HashikeError('HSK-3104', 'the client is closed');
+}
+
+function rejectionOf(reason: ReasonValue): HashikeError {
+  return new HashikeError('HSK-3103', `the server refused the message: ${reason.text}`, {
+    reason: reason.code,
+  });
+}
+
+/** Milliseconds that a busy server asked for. */
+function retryAfter(error: unknown): number {
+  const wish = error instanceof HashikeError ? error.context['retryAfter'] : undefined;
+  return typeof wish === 'number' ? wish : 0;
+}
+
+function nothing(): void {}

@@ -1,0 +1,78 @@
+import { HashikeError } from '../base/errors.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import type { Link } from '../links/link.ts';
+import { connectTcp } from '../links/tcp.ts';
+import type { PublishBody } from '../wire/message.ts';
+import {
+  DEFAULT_KEEP_ALIVE_MS,
+  DEFAULT_RESUME_WINDOW_MS,
+  DEFAULT_TCP_PORT,
+  MAX_PAYLOAD_BYTES,
+} from '../wire/numbers.ts';
+
+export interface ClientOptions {
+  /** `hashike://host[:port]`; or give `host` and `port`. */
+  readonly url?: string;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  /** Default: 7858. */
+  readonly port?: number;
+  readonly token: string | Uint8Array;
+  /** Needed where several clients share the token. */
+  readonly clientName?: string;
+  /** Published by the server when this client goes away without `close`. */
+  readonly will?: PublishBody;
+  readonly keepAliveMs?: number;
+  readonly resumeWindowMs?: number;
+  /** For one attempt to connect. */
+  readonly timeoutMs?: number;
+  /** Bytes of publishes that wait for their ACK; more are refused with HSK-3105. */
+  readonly sendQueueBytes?: number;
+  /** Deliveries that wait for their reader; then the server is held back. */
+  readonly receiveQueue?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** Makes the connection; default: TCP to host and port. Rejects with HSK-2103. */
+  readonly dial?: () => Promise<Link>;
+}
+
+export type Settings = Required<
+  Omit<ClientOptions, 'url' | 'host' | 'port' | 'clientName' | 'will' | 'token'>
+> &
+  Pick<ClientOptions, 'clientName' | 'will'> & { readonly token: Uint8Array };
+
+/** The options with their defaults. Throws HSK-3106 when the URL is none. */
+export function settingsOf(options: ClientOptions): Settings {
+  const { host, port } = addressOf(options);
+  const clock = options.clock ?? systemClock;
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  return {
+    keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
+    resumeWindowMs: DEFAULT_RESUME_WINDOW_MS,
+    sendQueueBytes: 1_048_576,
+    receiveQueue: 256,
+    random: systemRandom,
+    log: silentLog,
+    dial: () => connectTcp({ host, port, messageBytes: MAX_PAYLOAD_BYTES, timeoutMs, clock }),
+    ...options,
+    clock,
+    timeoutMs,
+    token: typeof options.token === 'string' ? new TextEncoder().encode(options.token) : options.token,
+  };
+}
+
+function addressOf({ url, host, port }: ClientOptions): { readonly host: string; readonly port: number } {
+  if (url === undefined) return { host: host ?? '127.0.0.1', port: port ?? DEFAULT_TCP_PORT };
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== 'hashike:' || parsed.hostname === '') {
+    throw new HashikeError('HSK-3106', 'the address is not of the form hashike://host[:port]', { url });
+  }
+  return {
+    // The brackets around an IPv6 address belong to the URL.
+    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: parsed.port === '' ? DEFAULT_TCP_PORT : Number(parsed.port),
+  };
+}
