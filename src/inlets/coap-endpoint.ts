@@ -4,6 +4,7 @@ import {
   type IncomingMessage,
   type ObserveWriteStream,
   type OutgoingMessage,
+  parameters,
   Server,
   updateTiming,
 } from 'coap';
@@ -86,6 +87,8 @@ export interface CoapEndpointOptions {
   readonly onReply: (peer: string, messageId: number, reset: boolean) => void;
 }
 
+type Send = (bytes: Buffer, port: number, host: string, done: (error: Error | null) => void) => void;
+
 const methods: ReadonlyMap<number, string> = new Map([
   [1, 'GET'],
   [2, 'POST'],
@@ -137,19 +140,10 @@ export class CoapEndpoint {
 
   constructor(options: CoapEndpointOptions) {
     this.#options = options;
-    const { ackTimeoutMs, maxRetransmit, maxLatencyMs, rememberedRequests } = options.config;
-    const ackTimeout = ackTimeoutMs / 1000;
-    // The library has one set of timers for the whole process. The latency it starts from, 100 s, keeps each exchange for 247 s.
-    updateTiming({
-      ackTimeout,
-      ackRandomFactor: ACK_RANDOM_FACTOR,
-      maxRetransmit,
-      maxLatency: maxLatencyMs / 1000,
-    });
+    setTimers(options.config);
     this.#exchanges = new Exchanges({
-      capacity: rememberedRequests,
-      lifetimeMs:
-        ackTimeoutMs * (2 ** maxRetransmit - 1) * ACK_RANDOM_FACTOR + 2 * maxLatencyMs + ackTimeoutMs,
+      capacity: options.config.rememberedRequests,
+      lifetimeMs: parameters.exchangeLifetime * 1000,
       clock: options.clock,
     });
     this.#server = new GuardedServer(
@@ -187,17 +181,14 @@ export class CoapEndpoint {
         resolve();
       });
     });
-    const send = socket.send.bind(socket) as (
-      bytes: Buffer,
-      port: number,
-      host: string,
-      done: (error: Error | null) => void,
-    ) => void;
+    const send: Send = socket.send.bind(socket);
     // All that the library sends passes here: its own handling of a failed send throws out of the process.
-    socket.send = (bytes: Buffer, _offset: number, _length: number, toPort: number, toHost: string): void => {
-      this.#sent(bytes, peerOf(toHost, toPort));
-      this.#transmit(send, bytes, toPort, toHost);
-    };
+    Object.assign(socket, {
+      send: (bytes: Buffer, _offset: number, _length: number, toPort: number, toHost: string) => {
+        this.#sent(bytes, peerOf(toHost, toPort));
+        this.#transmit(send, bytes, toPort, toHost);
+      },
+    });
     this.#socket = socket;
     this.#server.listen(socket);
     return { port: socket.address().port };
@@ -213,12 +204,7 @@ export class CoapEndpoint {
     });
   }
 
-  #transmit(
-    send: (bytes: Buffer, port: number, host: string, done: (error: Error | null) => void) => void,
-    bytes: Buffer,
-    port: number,
-    host: string,
-  ): void {
+  #transmit(send: Send, bytes: Buffer, port: number, host: string): void {
     // Timers of the library outlive the socket.
     if (!this.#socket) return;
     try {
@@ -410,6 +396,20 @@ export class CoapEndpoint {
     this.#options.counters.drops('coap', reason).add();
     this.#options.log.debug({ reason, ...fields }, 'CoAP: dropped');
   }
+}
+
+/**
+ * The library has one set of timers for the whole process. The latency that it starts from, 100 s, keeps each exchange for 247 s.
+ */
+function setTimers({ ackTimeoutMs, maxRetransmit, maxLatencyMs }: CoapConfig): void {
+  updateTiming({
+    ackTimeout: ackTimeoutMs / 1000,
+    ackRandomFactor: ACK_RANDOM_FACTOR,
+    maxRetransmit,
+    maxLatency: maxLatencyMs / 1000,
+  });
+  // Its cache takes whole milliseconds only.
+  parameters.exchangeLifetime = Math.ceil(parameters.exchangeLifetime);
 }
 
 function empty(type: CoapType, messageId: number): CoapDatagram {

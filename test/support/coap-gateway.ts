@@ -1,0 +1,150 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../../src/base/clock.ts';
+import { Counters } from '../../src/base/counters.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { Access } from '../../src/broker/access.ts';
+import { Broker } from '../../src/broker/broker.ts';
+import { type CoapConfig, coapSchema, type ProfileConfig } from '../../src/config/schema.ts';
+import { type CoapInlet, createCoapInlet } from '../../src/inlets/coap.ts';
+import { compileProfiles } from '../../src/profiles/profiles.ts';
+import type { Publication } from '../../src/wire/publication.ts';
+
+/** Quick timers: an answer is given up after 0.4 s. */
+const quick = { ackTimeoutMs: 50, maxRetransmit: 1, maxLatencyMs: 100 };
+
+const profile: ProfileConfig = {
+  contents: [
+    { type: 0x8001, name: 'temperature', unit: 'Cel', encoding: 'i16', scale: 0.01 },
+    { type: 0x8002, name: 'humidity', unit: '%RH', encoding: 'u8' },
+    { type: 0x8003, name: 'setpoint', unit: 'Cel', encoding: 'i16', scale: 0.1 },
+  ],
+  aliases: [
+    { alias: 0, topic: '{client}/climate', layout: ['temperature', 'humidity'] },
+    { alias: 1, topic: '{client}/temperature', layout: ['temperature'] },
+    { alias: 2, topic: '{client}/set', layout: ['setpoint'] },
+  ],
+  commands: [],
+};
+
+/** A CoAP inlet on a free port of ::1, before a real broker whose disk a test can hold or break. */
+export class CoapGateway {
+  readonly counters = new Counters();
+  /** What passed to the disk, in order. */
+  readonly kept: Publication[] = [];
+  readonly broker: Broker;
+  readonly inlet: CoapInlet;
+  /** Awaited before each commit. */
+  disk: () => Promise<void> = () => Promise.resolve();
+  full = false;
+  port = 0;
+  /** May do anything below `node/`. */
+  readonly token = 'node-secret';
+
+  constructor(config: Partial<CoapConfig> = {}) {
+    const clients = ['node', 'reader'].map((name) => ({
+      name,
+      token: `sha256:${createHash('sha256').update(`${name}-secret`).digest('hex')}`,
+      publish: name === 'node' ? ['node/#'] : [],
+      subscribe: ['node/#'],
+      profile: 'climate',
+      shared: false,
+    }));
+    this.broker = new Broker({
+      access: new Access(clients),
+      spool: {
+        append: async (records) => {
+          await this.disk();
+          this.kept.push(...records.map(({ publication }) => publication));
+        },
+        isFull: () => this.full,
+      },
+      clock: systemClock,
+      counters: this.counters,
+      limits: { lastValues: 100 },
+    });
+    this.broker.addDurable({ consumer: 'cloud' }).add('#');
+    this.inlet = createCoapInlet({
+      config: coapSchema.parse({ host: '::1', port: 0, ...quick, ...config }),
+      broker: this.broker,
+      profiles: compileProfiles({ profiles: { climate: profile }, clients }),
+      clock: systemClock,
+      counters: this.counters,
+      log: silentLog,
+    });
+  }
+
+  static async open(config?: Partial<CoapConfig>): Promise<CoapGateway> {
+    const gateway = new CoapGateway(config);
+    ({ port: gateway.port } = await gateway.inlet.open());
+    return gateway;
+  }
+
+  /** A command from upstream, in raw content sections. */
+  command(content: Uint8Array, reliable = true): Promise<void> {
+    const publication: Publication = {
+      topic: 'node/set',
+      content,
+      reliable,
+      retain: false,
+      origin: { clientId: 'cloud' },
+      taken: { at: systemClock.wall() },
+    };
+    const cloud = { clientId: 'cloud', mayPublish: () => true, maySubscribe: () => true };
+    return this.broker.publish(publication, cloud);
+  }
+
+  dropped(reason: string): number {
+    return this.counters.drops('coap', reason).value;
+  }
+}
+
+/** A bare UDP socket that collects what comes. */
+export class Datagrams {
+  readonly received: Buffer[] = [];
+  readonly #socket: Socket;
+  readonly #port: number;
+
+  private constructor(socket: Socket, port: number) {
+    this.#socket = socket;
+    this.#port = port;
+    socket.on('message', (bytes) => this.received.push(bytes));
+  }
+
+  static async open(port: number): Promise<Datagrams> {
+    const socket = createSocket('udp6');
+    socket.bind(0, '::1');
+    await once(socket, 'listening');
+    return new Datagrams(socket, port);
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#socket.send(bytes, this.#port, '::1');
+  }
+
+  /** The next datagram that was not taken yet. */
+  async take(limitMs = 5000): Promise<Uint8Array> {
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const next = this.received.shift();
+      if (next) return new Uint8Array(next);
+      if (performance.now() > end) throw new Error(`no datagram within ${limitMs} ms`);
+      await pause(5);
+    }
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** Waits until `condition` holds; an Error after `limitMs`. */
+export async function until(condition: () => boolean, limitMs = 5000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`still not so after ${limitMs} ms: ${condition.toString()}`);
+    await pause(5);
+  }
+}
