@@ -1,6 +1,5 @@
 import { join as joinPath } from 'node:path';
 import { realClock, type Clock } from './clock.ts';
-import { utf8 } from './codec/bytes.ts';
 import type { Aliasing } from './node/channel.ts';
 import { join, SerialLine, type LineFaults } from './line/serial-line.ts';
 import { Pty } from './line/pty.ts';
@@ -12,8 +11,7 @@ import { sleepy } from './node/behaviours/sleepy.ts';
 import type { Behaviour } from './node/behaviour.ts';
 import { addSums, type Ledger, type LedgerSums } from './node/ledger.ts';
 import { SimNode } from './node/node.ts';
-import { Random } from './random.ts';
-import { channelsOf, topicsOf, type Site, type Topics } from './site-plan.ts';
+import { channelsOf, randomOf, tokenOf, topicsOf, type Site, type Topics } from './site-plan.ts';
 
 export const behaviourNames = ['sensor', 'actuator', 'sleepy', 'rebooter', 'corruptor'] as const;
 export type BehaviourName = (typeof behaviourNames)[number];
@@ -53,10 +51,10 @@ export interface WiredNode {
 /** One node on a line of its own; the same name and seed give the same run. */
 export function wireNode(name: string, options: FleetOptions = {}): WiredNode {
   const { clock = realClock, seed = 1, baud = 115_200, faults = {} } = options;
-  const random = new Random(utf8(name).reduce((hash, byte) => hash * 31 + byte, seed));
+  const random = randomOf(name, seed);
   const line = new SerialLine({ clock, random: random.fork(), baud, faults });
   const topics = topicsOf(name);
-  const token = `token-of-${name}`;
+  const token = tokenOf(name);
   const node = new SimNode({
     name,
     token,

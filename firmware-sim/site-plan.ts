@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
+import { utf8 } from './codec/bytes.ts';
 import type { Channel } from './node/channel.ts';
+import { Random } from './random.ts';
 
 /** Topics of a node, as the gateway's profile names them. */
 export interface Topics {
@@ -11,6 +13,16 @@ export interface Topics {
 
 export function topicsOf(name: string): Topics {
   return { readings: `${name}/temperature`, state: `${name}/state`, commands: `${name}/set` };
+}
+
+/** Not secret: whoever knows the name knows the token. */
+export function tokenOf(name: string): string {
+  return `token-of-${name}`;
+}
+
+/** Chance for one node of a seeded run. */
+export function randomOf(name: string, seed: number): Random {
+  return new Random(utf8(name).reduce((hash, byte) => hash * 31 + byte, seed));
 }
 
 export const PROFILE_NAME = 'sim';

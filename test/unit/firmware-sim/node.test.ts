@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { find, make, message } from '../../../firmware-sim/codec/long-form.ts';
-import type { NodeOptions } from '../../../firmware-sim/node/node.ts';
 import type { LineFaults } from '../../../firmware-sim/line/serial-line.ts';
+import { busy } from '../../../firmware-sim/node/behaviours/actuator.ts';
 import { readingContent } from '../../../firmware-sim/node/behaviours/sensor.ts';
 import { type FleetOptions, wireNode } from '../../../firmware-sim/serial-fleet.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -393,8 +393,7 @@ describe('credit', () => {
     expect(gateway.sequences('n/0')).toEqual(upTo(21));
   });
 
-  test('a node that is busy grants no credit, and each command arrives once', async () => {
-    const { busy } = await import('../../../firmware-sim/node/behaviours/actuator.ts');
+  test('a node that is busy grants no credit, and each command arrives once', () => {
     const clock = new VirtualClock();
     const { node, line } = wireNode('n', { clock, behaviours: ['actuator'], extra: [busy(1000)] });
     const gateway = new ScriptedGateway(clock, line);
@@ -410,10 +409,8 @@ describe('credit', () => {
 });
 
 describe('sleep', () => {
-  const options: Partial<NodeOptions> = { resumeOnWake: false };
-
   test('a node that wakes sends what it took in batches, with their ages and no handshake', () => {
-    const { clock, gateway, node, take, reading } = setUp({ ...none, ...options });
+    const { clock, gateway, node, take, reading } = setUp({ ...none, resumeOnWake: false });
     node.start();
     clock.advance(1000);
     node.sleep();
@@ -433,7 +430,10 @@ describe('sleep', () => {
   });
 
   test('a node that wakes with RESUME gets the commands that waited', () => {
-    const { clock, gateway, node } = setUp({ behaviours: ['sensor', 'actuator', 'sleepy'], intervalMs: 1000 });
+    const { clock, gateway, node } = setUp({
+      behaviours: ['sensor', 'actuator', 'sleepy'],
+      intervalMs: 1000,
+    });
     node.start();
     clock.advance(3000);
     gateway.deliver(1);

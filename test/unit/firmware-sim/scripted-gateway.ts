@@ -167,7 +167,8 @@ export class ScriptedGateway {
   }
 
   #resumeByKey(long: LongMessage): void {
-    const same = toUint(find(long, 'sessionId') ?? new Uint8Array()) === 0x1000 + (this.session?.number ?? -1);
+    const same =
+      toUint(find(long, 'sessionId') ?? new Uint8Array()) === 0x1000 + (this.session?.number ?? -1);
     if (this.session && same) {
       const sections = [
         make('messageId', [this.session.received, 4]),
@@ -195,7 +196,11 @@ export class ScriptedGateway {
         break;
       case 'batch':
         this.#numbered(widen(frame.id8, session.received + 1), (id) => {
-          for (const { age, content } of decodeReadings(layouts[frame.alias] ?? [], frame.count, frame.readings))
+          for (const { age, content } of decodeReadings(
+            layouts[frame.alias] ?? [],
+            frame.count,
+            frame.readings,
+          ))
             this.#take(id, `n/${frame.alias}`, content, this.#clock.now() - age);
         });
         break;
