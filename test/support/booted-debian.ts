@@ -11,6 +11,12 @@ const packages = ['systemd-sysv', 'udev', 'dbus', 'ca-certificates', 'kmod'];
 export class BootedDebian {
   readonly #container: ChildProcess;
   readonly #leader: string;
+  readonly #environment = {
+    HOME: '/root',
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    npm_config_registry: npmSetting('registry'),
+    npm_config_cafile: '/etc/ssl/certs/ca-certificates.crt',
+  };
 
   /** Makes the image on first use (half a minute) and boots it (seconds). Needs root. */
   static async boot(): Promise<BootedDebian> {
@@ -18,7 +24,6 @@ export class BootedDebian {
       throw new Error('a container boots for root only: run scripts/test --full as root');
     if (!existsSync(image)) makeImage();
     const npm = npmFolder();
-    const cache = execFileSync('npm', ['config', 'get', 'cache'], { encoding: 'utf8' }).trim();
     // In a control group of its own, or systemd-nspawn leaves its own in that of the whole machine.
     const enter = `for top in /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
         [ ! -d $top ] || { mkdir -p $top/hashike-test && echo $$ > $top/hashike-test/cgroup.procs; }
@@ -33,7 +38,7 @@ export class BootedDebian {
       `--directory=${image}`,
       `--overlay=${repository}::/repo`,
       `--bind-ro=${npm}:/usr/local/lib/npm`,
-      `--bind=${cache}:/root/.npm`,
+      `--bind=${npmSetting('cache')}:/root/.npm`,
       '--bind-ro=/etc/ssl/certs',
     ];
     const container = spawn('bash', ['-c', enter, 'bash', ...options, '--boot'], {
@@ -55,12 +60,7 @@ export class BootedDebian {
   run(script: string): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
     return spawnSync('nsenter', ['--target', this.#leader, '--all', '/bin/bash', '-c', script], {
       encoding: 'utf8',
-      env: {
-        HOME: '/root',
-        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        npm_config_registry: execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim(),
-        npm_config_cafile: '/etc/ssl/certs/ca-certificates.crt',
-      },
+      env: this.#environment,
     });
   }
 
@@ -114,6 +114,10 @@ function npmFolder(): string {
   return dirname(
     dirname(execFileSync('bash', ['-c', 'readlink -f "$(command -v npm)"'], { encoding: 'utf8' }).trim()),
   );
+}
+
+function npmSetting(name: string): string {
+  return execFileSync('npm', ['config', 'get', name, '--loglevel=error'], { encoding: 'utf8' }).trim();
 }
 
 /** The process that is systemd in the container. */
