@@ -23,6 +23,7 @@ const checks: readonly (readonly [name: string, ...command: string[]])[] = [
   ['lint', 'npm', 'run', '--silent', 'lint'],
   ['types', 'npm', 'run', '--silent', 'typecheck'],
   ['layers', 'npm', 'run', '--silent', 'layers'],
+  ['generated documentation', 'npm', 'run', '--silent', 'docs', '--', '--check'],
   ['unused code and dependencies', 'npm', 'run', '--silent', 'unused'],
   ['build', 'npm', 'run', '--silent', 'build'],
   ['package', 'node', 'scripts/check-package.ts'],
