@@ -15,7 +15,7 @@ const name = z
     'must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit',
   );
 
-const contentEncodings = [
+export const contentEncodings = [
   'u8',
   'u16',
   'u32',
@@ -57,7 +57,7 @@ const contentSchema = z.strictObject({
 });
 
 const aliasSchema = z.strictObject({
-  alias: z.int().min(0).max(255),
+  alias: z.int().min(0).max(255).describe('number that stands for topic and layout (clause 6.1)'),
   topic: z.string().min(1).describe('topic; {client} stands for the name of the client'),
   layout: z
     .array(z.string().min(1))
@@ -72,12 +72,12 @@ export const profileSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe(
-      'filters of a durable, reliable subscription that the gateway keeps for the client; {client} as above',
+      'filters of a durable, reliable subscription that the gateway keeps for the client; {client} stands for the name of the client',
     ),
 });
 
 export const clientSchema = z.strictObject({
-  name,
+  name: name.describe('its CLIENT_ID, and what {client} stands for'),
   token: z
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits; `hashike token new` makes one')
@@ -85,12 +85,12 @@ export const clientSchema = z.strictObject({
   publish: z
     .array(z.string().min(1))
     .default([])
-    .describe('filters of topics it may publish; {client} as above'),
+    .describe('filters of topics it may publish; {client} stands for the name of the client'),
   subscribe: z
     .array(z.string().min(1))
     .default([])
-    .describe('filters it may subscribe to; {client} as above'),
-  profile: name.optional(),
+    .describe('filters it may subscribe to; {client} stands for the name of the client'),
+  profile: name.optional().describe('one of profiles: what its content means'),
   shared: z
     .boolean()
     .default(false)
@@ -99,7 +99,7 @@ export const clientSchema = z.strictObject({
 
 export const serialSchema = z.strictObject({
   path: path.describe('device, best a stable name below /dev/serial/by-id/'),
-  baud: z.int().min(50).max(4_000_000).default(115_200),
+  baud: z.int().min(50).max(4_000_000).default(115_200).describe('bits per second'),
   name: name.optional().describe('for logs and status; default: the last part of the path'),
   maxFrameBytes: z.int().min(32).max(65_540).default(1024).describe('MTU (clause 7.2)'),
   reopenMs: positive.default(250).describe('how often to look for a device that is gone'),
@@ -159,10 +159,10 @@ export const mqttSchema = z.strictObject({
     .describe('the upstream broker'),
   version: z.literal([4, 5]).default(5).describe('MQTT 5, or 4 for MQTT 3.1.1'),
   clientId: z.string().min(1).max(128).optional().describe('default: hashike- and the name of the gateway'),
-  username: z.string().min(1).optional(),
+  username: z.string().min(1).optional().describe('user at the upstream broker'),
   passwordFile: path.optional().describe('file with the password, readable by the gateway alone'),
   tls: tlsSchema.optional(),
-  keepAliveMs: z.int().min(1000).default(30_000),
+  keepAliveMs: z.int().min(1000).default(30_000).describe('how often the upstream is heard of at least'),
   window: z.int().min(1).max(1000).default(32).describe('messages in flight without PUBACK'),
   forward: z.array(z.string().min(1)).default(['#']).describe('filters of local topics that go upstream'),
   topic: z
@@ -173,7 +173,10 @@ export const mqttSchema = z.strictObject({
     .string()
     .default('{gateway}/commands/{topic}')
     .describe('where commands come from; {topic} becomes the local topic'),
-  payload: z.enum(['json', 'senml', 'raw']).default('json'),
+  payload: z
+    .enum(['json', 'senml', 'raw'])
+    .default('json')
+    .describe('form of readings and commands upstream; see docs/payloads.md'),
   will: z
     .strictObject({
       topic: z.string().min(1).default('{gateway}/status'),
@@ -188,11 +191,11 @@ export const mqttSchema = z.strictObject({
 
 const limitsSchema = z.strictObject({
   messageBytes: z.int().min(64).max(65_532).default(65_532).describe('payload of one message'),
-  connections: positive.default(1000),
+  connections: positive.default(1000).describe('TCP connections at once'),
   handshakeMs: positive.default(10_000).describe('time a connection has to finish its handshake'),
-  unfinishedHandshakes: positive.default(64),
+  unfinishedHandshakes: positive.default(64).describe('connections whose handshake is not finished'),
   wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
-  subscriptionsPerClient: positive.default(100),
+  subscriptionsPerClient: positive.default(100).describe('filters of one session'),
   sendQueueBytes: z.int().min(4096).default(1_048_576).describe('send queue of one session'),
   unsettledMessages: positive
     .default(256)
@@ -216,10 +219,17 @@ const spoolSchema = z.strictObject({
 export const configSchema = z.strictObject({
   gateway: z.strictObject({
     name: name.describe('part of every identifier and topic upstream'),
-    stateDirectory: path.default('/var/lib/hashike'),
+    stateDirectory: path.default('/var/lib/hashike').describe('holds the spool'),
     runtimeDirectory: path.default('/run/hashike').describe('holds the socket of `hashike status`'),
   }),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('least level that is logged'),
+    })
+    .prefault({}),
   listen: z.strictObject({ tcp: tcpSchema.optional() }).prefault({}),
   serial: z.array(serialSchema).default([]),
   coap: coapSchema.optional(),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseHex, utf8 } from '../../src/base/bytes.ts';
 import {
   codeByte,
@@ -122,6 +122,7 @@ describe('repetitions', () => {
     device.send(request({ payload: 'mine' }));
     other.send(request({ payload: 'its' }));
     await until(() => gateway.kept.length === 2);
+    expect(gateway.counters.counter('coap_repetitions').value).toBe(0);
     other.close();
   });
 });
@@ -210,16 +211,16 @@ describe('malformed datagrams', () => {
   });
 });
 
+async function observe(type: CoapType = CoapType.CON): Promise<void> {
+  device.send(request({ type, code: '0.01', messageId: 100, path: ['node', 'set'], observe: 0 }));
+  const first = await take();
+  expect(first).toMatchObject({ code: codeByte('2.05'), messageId: 100 });
+  expect(first.options.some(({ number }) => number === CoapOption.OBSERVE)).toBe(true);
+}
+
+const observers = (): number => gateway.inlet.describe().detail.observers;
+
 describe('notifications', () => {
-  async function observe(type: CoapType = CoapType.CON): Promise<void> {
-    device.send(request({ type, code: '0.01', messageId: 100, path: ['node', 'set'], observe: 0 }));
-    const first = await take();
-    expect(first).toMatchObject({ code: codeByte('2.05'), messageId: 100 });
-    expect(first.options.some(({ number }) => number === CoapOption.OBSERVE)).toBe(true);
-  }
-
-  const observers = (): number => gateway.inlet.describe().detail.observers;
-
   test('a reliable one waits until the one before is acknowledged', async () => {
     await observe();
     await gateway.command(command(1));

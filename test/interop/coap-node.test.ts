@@ -172,16 +172,16 @@ describe('reading', () => {
   });
 });
 
-describe('observing', () => {
-  async function observe(): Promise<{ readonly stream: ObserveReadStream; readonly got: number[] }> {
-    const stream = (await ask({ pathname: '/node/set', observe: true })) as unknown as ObserveReadStream;
-    const got: number[] = [];
-    stream.on('data', (bytes: Buffer) => {
-      if (bytes.length > 0) got.push(bytes.readInt16BE());
-    });
-    return { stream, got };
-  }
+async function observe(): Promise<{ readonly stream: ObserveReadStream; readonly got: number[] }> {
+  const stream = (await ask({ pathname: '/node/set', observe: true })) as unknown as ObserveReadStream;
+  const got: number[] = [];
+  stream.on('data', (bytes: Buffer) => {
+    if (bytes.length > 0) got.push(bytes.readInt16BE());
+  });
+  return { stream, got };
+}
 
+describe('observing', () => {
   test('commands reach the device one by one, in order, and are acknowledged', async () => {
     const { stream, got } = await observe();
     for (const tenths of [210, 215, 220]) await gateway.command(command(tenths));

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textOf } from '../../src/base/bytes.ts';
 import { HashikeError } from '../../src/base/errors.ts';

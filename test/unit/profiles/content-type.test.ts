@@ -48,7 +48,7 @@ describe('bytes that are no value', () => {
     ['cbor', '81'.repeat(40), 'cbor'],
   ])('%s %s', (encoding, digits, why) => {
     expect(() => make(encoding).decode(bytesOf(digits))).toThrow(
-      expect.objectContaining({ code: 'HSK-2301', message: expect.stringContaining(why) }),
+      expect.objectContaining({ code: 'HSK-2301', message: expect.stringContaining(why) as string }),
     );
   });
 });

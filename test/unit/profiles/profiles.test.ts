@@ -50,10 +50,10 @@ test.each(['app', 'stranger'])('%s has the empty profile', (clientId) => {
   expect([profile.names, profile.aliases, profile.commands]).toEqual([[], [], []]);
 });
 
-describe('the layout of a topic is found', () => {
-  const names = (topic: string): readonly string[] | undefined =>
-    profiles.layoutOf(topic)?.map(({ name }) => name);
+const names = (topic: string): readonly string[] | undefined =>
+  profiles.layoutOf(topic)?.map(({ name }) => name);
 
+describe('the layout of a topic is found', () => {
   test.each(['hut/weather', 'fleet/car 1/weather'])('for %s', (topic) => {
     expect(names(topic)).toEqual(['temperature', 'note']);
   });
