@@ -74,11 +74,11 @@ export class Incoming {
     if (this.#reliable) {
       if (messageId > received + 1) return false;
       if (next) this.#process(message, age, now);
-      else this.#repeated(now);
+      else this.#repeated(messageId, now);
       return true;
     }
     if (messageId <= received) {
-      this.#repeated(now);
+      this.#repeated(messageId, now);
     } else if (messageId > this.#inbound.settled + this.#credit) {
       this.#options.dropped('over-credit');
       this.acks.hurry(now);
@@ -87,7 +87,8 @@ export class Incoming {
       this.#processEarly(now);
     } else {
       if (!this.#inbound.keep(messageId, { message, age, at: now })) this.#options.dropped('too-early');
-      this.acks.hurry(now);
+      // While older ones wait to be settled an ACK would name the wrong one as lost: theirs will follow.
+      if (this.#inbound.unsettled === 0) this.acks.hurry(now);
     }
     return true;
   }
@@ -102,9 +103,11 @@ export class Incoming {
     }
   }
 
-  /** A number already processed is acknowledged again and otherwise ignored; at once where the sender may have missed the ACK. */
-  #repeated(now: number): void {
+  /** A number already processed is acknowledged again, at once where the sender may have missed the ACK, and otherwise ignored. */
+  #repeated(messageId: number, now: number): void {
     this.#options.dropped('repeated');
+    // One that waits to be settled has its ACK before it.
+    if (messageId > this.#inbound.settled) return;
     if (this.#reliable) this.acks.owe(now);
     else this.acks.hurry(now);
   }

@@ -39,11 +39,13 @@ export class Outbound {
   #inFlightBytes = 0;
   /** Highest number that ever went out. */
   #transmitted: number;
-  /** The peer says it has up to this, from a life of ours that we do not remember (see `claim`). */
+  readonly #restored: boolean;
+  /** The peer has up to this, some of it from an earlier life. */
   #claimed: number;
 
-  constructor(options: { readonly sent: number; readonly maxBytes: number }) {
+  constructor(options: { readonly sent: number; readonly restored: boolean; readonly maxBytes: number }) {
     this.#maxBytes = options.maxBytes;
+    this.#restored = options.restored;
     this.#acknowledged = options.sent;
     this.#transmitted = options.sent;
     this.#claimed = options.sent;
@@ -127,29 +129,19 @@ export class Outbound {
     this.#inFlightBytes = 0;
   }
 
-  /** Whether the peer may say that it has `messageId`. */
-  mayAcknowledge(messageId: number): boolean {
-    return messageId <= Math.max(this.#transmitted, this.#claimed);
+  /** Whether the peer can have `messageId`: sent in this life, or maybe in an earlier one. */
+  canHave(messageId: number): boolean {
+    return this.#restored || messageId <= this.#transmitted;
   }
 
-  /**
-   * The peer says, when a link is taken up, that it has up to `messageId`. It may know of more than we sent as long as we sent nothing: then that was
-   * before a restart, and what is pushed later gets those numbers again. False when it can't be true.
-   */
-  claim(messageId: number): boolean {
-    if (this.mayAcknowledge(messageId)) return true;
-    if (this.#transmitted > this.#acknowledged || this.#acknowledged > this.#claimed) return false;
-    this.#claimed = messageId;
-    return true;
-  }
-
-  /** Up to where `acknowledge` covers what was just pushed: the claim of `claim`. */
+  /** Up to where the peer has what was not even pushed yet: it is to be acknowledged as soon as it is. */
   get claimed(): number {
     return this.#claimed;
   }
 
-  /** Forgets everything up to `messageId` as far as it is there. Undefined when that says nothing new. */
+  /** Forgets everything up to `messageId`, which `canHave` allows. Undefined when that says nothing new. */
   acknowledge(messageId: number): Covered | undefined {
+    this.#claimed = Math.max(this.#claimed, messageId);
     const upTo = Math.min(messageId, this.last);
     if (upTo <= this.#acknowledged) return undefined;
     let tag: number | undefined;

@@ -15,6 +15,7 @@ const MAX_BEST_EFFORT_WAIT_MS = 1000;
 
 export interface OutgoingOptions {
   readonly sent: number;
+  readonly restored: boolean;
   readonly sendQueueBytes: number;
   transmit(frame: Uint8Array): boolean;
   /** Something was transmitted. */
@@ -54,7 +55,7 @@ export class Outgoing {
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
-    this.outbound = new Outbound({ sent: options.sent, maxBytes: options.sendQueueBytes });
+    this.outbound = new Outbound({ ...options, maxBytes: options.sendQueueBytes });
   }
 
   get roundTrip(): RoundTrip {

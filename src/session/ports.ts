@@ -82,6 +82,11 @@ export interface SessionOptions {
   /** Where numbering stands when a session is restored from disk; 0 for a new one. */
   readonly received: number;
   readonly sent: number;
+  /**
+   * The session was begun by an earlier process, which may have sent more than `sent`: the peer may acknowledge numbers that were not even queued yet.
+   * They are acknowledged as soon as they are (see `sendReliable`), so they must be queued in the same order as before.
+   */
+  readonly restored: boolean;
   /** Counts a frame or message that was dropped, with a kebab-case reason. */
   readonly dropped: (reason: string) => void;
 }
@@ -114,10 +119,11 @@ export interface SessionMachine {
   frame(bytes: Uint8Array, now: number): void;
   /**
    * Queues a reliable message and gives its MESSAGE_ID; undefined when the queue is over `sendQueueBytes`. Works while detached. A number that the peer already has (it said so
-   * in `attach` before the message was queued, as after a restart) is acknowledged at once and not sent.
+   * before the message was queued, as after a restart) is acknowledged at once, within the call, and not sent.
+   * Throws HSK-1101, HSK-1102 and HSK-1105 when it can't be encoded, and HSK-2005 when the present link can't carry it; then nothing was queued.
    */
   sendReliable(message: Outgoing, now: number, tag?: number): number | undefined;
-  /** Sends a PUBLISH without number, or drops it (false) when detached or the queue is full. */
+  /** Sends a PUBLISH without number, or drops and counts it (false) when detached or the queue is full. Throws as `sendReliable` does but for HSK-2005. */
   sendBestEffort(
     message: Unnumbered<Extract<NumberedMessage, { readonly content: Uint8Array; readonly retain: boolean }>>,
     now: number,

@@ -62,6 +62,7 @@ class Session implements SessionMachine {
     });
     this.#outgoing = new Outgoing({
       sent: options.sent,
+      restored: options.restored,
       sendQueueBytes: limits.sendQueueBytes,
       transmit: (frame) => effects.transmit(frame),
       transmitted: (now) => this.#keepAlive.sent(now),
@@ -111,9 +112,7 @@ class Session implements SessionMachine {
     this.#outgoing.attach(transport, peerReceived === undefined);
     this.#incoming.attach(transport);
     if (peerReceived === undefined) return;
-    // What was settled while the handshake went on is not in it.
-    if (this.settled > 0) this.#incoming.acks.owe(now);
-    if (!this.#resumeFrom(peerReceived)) this.#refuse(neverSent(peerReceived));
+    if (this.#maySay(peerReceived)) this.#covered(this.#outgoing.resumed(peerReceived));
     this.#outgoing.pump(now);
   }
 
@@ -283,27 +282,21 @@ class Session implements SessionMachine {
     }
   }
 
-  /** Whether the peer may acknowledge up to `messageId`; if not, that is refused. */
+  /** Whether the peer may say that it has up to `messageId`; if not, that is refused. */
   #maySay(messageId: number): boolean {
-    const may = this.#outgoing.outbound.mayAcknowledge(messageId);
+    const may = this.#outgoing.outbound.canHave(messageId);
     if (!may) this.#refuse(neverSent(messageId));
     return may;
   }
 
   #resumeHeard(session16: number, messageId: number): void {
-    if (this.#answers.isOurs(session16) && this.#resumeFrom(messageId)) {
+    if (this.#answers.isOurs(session16) && this.#outgoing.outbound.canHave(messageId)) {
+      this.#covered(this.#outgoing.resumed(messageId));
       this.#answers.resumeHeard();
       return;
     }
     this.#options.dropped('resume-mismatch');
     if (this.#options.side === 'server') this.#answers.oweReset();
-  }
-
-  /** Takes what the peer says it has and gets ready to send the rest again. False when it can't have that. */
-  #resumeFrom(messageId: number): boolean {
-    if (!this.#outgoing.outbound.claim(messageId)) return false;
-    this.#covered(this.#outgoing.resumed(messageId));
-    return true;
   }
 
   #covered(covered: Covered | undefined): void {
