@@ -148,8 +148,10 @@ function receiveInto(client: MqttClient, handler: MqttSessionHandler): void {
       if (qos > 0 && client.connected) sendPuback(client, messageId);
     }
     if (pending.length >= MAX_PENDING_COMMANDS) return;
-    goOn?.();
+    // Going on may bring the next PUBLISH at once.
+    const proceed = goOn;
     goOn = undefined;
+    proceed?.();
   };
   const settle = async (entry: Pending): Promise<void> => {
     await handler.received(entry.packet);

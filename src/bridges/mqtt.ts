@@ -310,9 +310,11 @@ export class MqttBridge {
   }
 
   #become(state: MqttBridgeStatus['state']): void {
-    const absent = ['connecting', 'waiting'];
-    const same = absent.includes(state) && absent.includes(this.#state);
-    if (!same) this.#since = this.#options.clock.wall();
+    if (!(isAbsent(state) && isAbsent(this.#state))) this.#since = this.#options.clock.wall();
     this.#state = state;
   }
+}
+
+function isAbsent(state: MqttBridgeStatus['state']): boolean {
+  return state === 'connecting' || state === 'waiting';
 }

@@ -52,6 +52,7 @@ export const ANSWER_MS = 30_000;
 /** How late what is due may be before the watchdog hears of it. */
 const LATE_MS = 30_000;
 const RETRY_MS = { initialMs: 1000, maxMs: 60_000 };
+const DELETE_RETRY_MS = 5000;
 /** Tries of a message that the upstream refuses without saying that it is for good. */
 const MAX_TRIES = 10;
 /** Connections in a row that end with the same message alone in flight and unanswered. */
@@ -80,6 +81,7 @@ export class Pump {
   #mayHaveMore = true;
   #reading = false;
   #deleting: Promise<void> | undefined;
+  #deleteTimer: Timer | undefined;
   #answerTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
   #retryAt = 0;
@@ -146,6 +148,7 @@ export class Pump {
     this.stop();
     this.#stopListening();
     await this.#deleting;
+    this.#deleteTimer?.cancel();
   }
 
   /** For the watchdog. Without a connection it has nothing to do. */
@@ -311,6 +314,7 @@ export class Pump {
   }
 
   #deleteSettled(): void {
+    this.#deleteTimer?.cancel();
     this.#deleting ??= this.#deleteUpTo().finally(() => {
       this.#deleting = undefined;
     });
@@ -324,11 +328,10 @@ export class Pump {
         await this.#options.consumer.acknowledge(upTo);
         this.#deleted = upTo;
       } catch (error) {
-        // It stays on disk and is sent again after a restart, under the same identifier; the next message that settles tries anew.
-        this.#options.log.error(
-          { error: describeError(error) },
-          'what the upstream took cannot be deleted from disk',
-        );
+        // Were the gateway to end now, it would be sent again after the start, under the same identifier.
+        const text = 'what the upstream took cannot be deleted from disk; trying again';
+        this.#options.log.error({ error: describeError(error) }, text);
+        this.#deleteTimer = this.#options.clock.after(DELETE_RETRY_MS, () => this.#deleteSettled());
         return;
       }
     }

@@ -38,9 +38,9 @@ export function idsOf(first: number, count: number): readonly string[] {
 }
 
 /** What every bridge upstream must do. */
-export function testBridge({ open }: BridgeContract): void {
+export function testBridge(contract: BridgeContract): void {
   test('everything that was appended arrives, in order, once, and is deleted from disk', async () => {
-    await using bridge = await open();
+    await using bridge = await contract.open();
     for (let first = 1; first <= 500; first += 100) await bridge.append(readings(first, 100));
     await vi.waitFor(() => expect(bridge.heard()).toHaveLength(500), soon);
     expect(bridge.heard()).toEqual(idsOf(1, 500));
@@ -48,7 +48,7 @@ export function testBridge({ open }: BridgeContract): void {
   });
 
   test('what is appended while the upstream is away waits on disk and arrives in order once it is back', async () => {
-    await using bridge = await open();
+    await using bridge = await contract.open();
     await bridge.append(readings(1, 50));
     await vi.waitFor(() => expect(bridge.waiting).toBe(0), soon);
     await bridge.stopUpstream('properly');
@@ -62,7 +62,7 @@ export function testBridge({ open }: BridgeContract): void {
   });
 
   test('an upstream that goes away again and again in mid-stream makes no gap and no disorder', async () => {
-    await using bridge = await open();
+    await using bridge = await contract.open();
     for (let round = 0; round < 3; round += 1) {
       await bridge.append(readings(1 + round * 400, 400));
       await vi.waitFor(() => expect(bridge.heard().length).toBeGreaterThan(round * 400 + 30), soon);
@@ -75,7 +75,7 @@ export function testBridge({ open }: BridgeContract): void {
   });
 
   test('a restart of the gateway continues where it was', async () => {
-    await using bridge = await open();
+    await using bridge = await contract.open();
     await bridge.append(readings(1, 300));
     await vi.waitFor(() => expect(bridge.heard().length).toBeGreaterThan(20), soon);
     await bridge.restart();
@@ -87,7 +87,7 @@ export function testBridge({ open }: BridgeContract): void {
   });
 
   test('an absence costs no memory, is logged once however many tries it takes, and does not look stuck', async () => {
-    await using bridge = await open();
+    await using bridge = await contract.open();
     await vi.waitFor(() => expect(bridge.status().state).toBe('online'), soon);
     await bridge.stopUpstream('crash');
     for (let first = 1; first <= 3000; first += 1000) await bridge.append(readings(first, 1000));

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import { Aedes } from 'aedes';
 import { describe } from 'vitest';
 import type { MqttBridge } from '../../src/bridges/mqtt.ts';
 import type { MqttConfig } from '../../src/config/schema.ts';
 import { testBridge, type BridgeUnderTest } from '../contract/bridge-contract.ts';
+import { AedesUpstream } from '../support/aedes-upstream.ts';
 import { BridgeHouse, mqttConfig } from '../support/bridge-house.ts';
 import { freePort } from '../support/free-port.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
@@ -57,55 +55,6 @@ async function mosquitto(): Promise<Upstream> {
       await broker[Symbol.asyncDispose]();
     },
   };
-}
-
-/** aedes speaks 3.1.1 only. */
-class AedesUpstream implements Upstream {
-  readonly url: string;
-  readonly #port: number;
-  readonly #heard: string[] = [];
-  readonly #sockets = new Set<Socket>();
-  #running: { readonly server: Server; readonly broker: Aedes } | undefined;
-
-  constructor(port: number) {
-    this.#port = port;
-    this.url = `mqtt://127.0.0.1:${port}`;
-  }
-
-  heard(): readonly string[] {
-    return this.#heard;
-  }
-
-  async start(): Promise<void> {
-    const broker = await Aedes.createBroker();
-    broker.on('publish', ({ topic, payload }) => {
-      if (!topic.startsWith('gw/greenhouse/')) return;
-      this.#heard.push((JSON.parse(payload.toString()) as { id: string }).id);
-    });
-    const server = createServer((socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-      broker.handle(socket);
-    });
-    server.listen(this.#port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#running = { server, broker };
-  }
-
-  async stop(): Promise<void> {
-    if (!this.#running) return;
-    const { server, broker } = this.#running;
-    this.#running = undefined;
-    const closed = once(server, 'close');
-    server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
-    await new Promise<void>((resolve) => broker.close(resolve));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
 }
 
 requires('mosquitto')('the bridge to mosquitto over MQTT 5', () => {

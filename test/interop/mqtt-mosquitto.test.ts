@@ -53,6 +53,15 @@ requires('mosquitto')('the bridge and mosquitto', () => {
     return resource;
   }
 
+  /** Why a bridge with this configuration does not come online. */
+  async function failure(
+    config: Readonly<Record<string, unknown>> & { readonly url: string },
+  ): Promise<string> {
+    const bridge = await house.bridge(mqttConfig(config));
+    await vi.waitFor(() => expect(bridge.describe().error).toBeDefined(), soon);
+    return bridge.describe().error ?? '';
+  }
+
   async function online(
     broker: Mosquitto,
     config: Readonly<Record<string, unknown>> = {},
@@ -166,13 +175,11 @@ requires('mosquitto')('the bridge and mosquitto', () => {
   test('a command is acknowledged only after custody, in order, and does not hold up readings meanwhile', async () => {
     const broker = using(await Mosquitto.start());
     const app = using(await UpstreamListener.connect(broker.url));
-    let release = (): void => undefined;
+    const custody = Promise.withResolvers<void>();
     house.publish = (publication) => {
       house.commands.push(publication);
       if (publication.topic !== 'slow') return Promise.resolve();
-      return new Promise((resolve) => {
-        release = resolve;
-      });
+      return custody.promise;
     };
     await online(broker);
     await app.client.publishAsync('gw/commands/slow', '1', { qos: 1 });
@@ -182,7 +189,7 @@ requires('mosquitto')('the bridge and mosquitto', () => {
     await vi.waitFor(() => expect(house.waiting).toBe(0), soon);
     const acks = (): number => broker.output.match(/Received PUBACK from hashike-gw/g)?.length ?? 0;
     expect(acks()).toBe(0);
-    release();
+    custody.resolve();
     await vi.waitFor(() => expect(acks()).toBe(2), soon);
   });
 
@@ -328,18 +335,11 @@ requires('mosquitto')('the bridge and mosquitto', () => {
     const broker = using(await Mosquitto.start({ tls: { certificates, clients: true } }));
     const { ca, client } = certificates;
     const fit = { ca, cert: client.cert, key: client.key };
-    const failing = async (
-      config: Readonly<Record<string, unknown>> & { readonly url: string },
-    ): Promise<string> => {
-      const bridge = await house.bridge(mqttConfig(config));
-      await vi.waitFor(() => expect(bridge.describe().error).toBeDefined(), soon);
-      return bridge.describe().error ?? '';
-    };
-    expect(await failing({ url: broker.url, tls: { ...fit, ca: undefined } })).toContain('HSK-4104');
+    expect(await failure({ url: broker.url, tls: { ...fit, ca: undefined } })).toContain('HSK-4104');
     // The certificate is for localhost alone.
-    expect(await failing({ url: `mqtts://127.0.0.1:${broker.port}`, tls: fit })).toContain('HSK-4104');
-    expect(await failing({ url: broker.url, tls: { ca } })).toContain('HSK-4104');
-    expect(await failing({ url: broker.url, tls: { ...fit, ca: join(folder, 'none.pem') } })).toContain(
+    expect(await failure({ url: `mqtts://127.0.0.1:${broker.port}`, tls: fit })).toContain('HSK-4104');
+    expect(await failure({ url: broker.url, tls: { ca } })).toContain('HSK-4104');
+    expect(await failure({ url: broker.url, tls: { ...fit, ca: join(folder, 'none.pem') } })).toContain(
       'HSK-4105',
     );
   });
@@ -352,13 +352,46 @@ requires('mosquitto')('the bridge and mosquitto', () => {
     expect(unknown.progress()).not.toBe('stuck');
   });
 
-  test('a refused subscription to commands is said, and readings flow', async () => {
-    const broker = using(await Mosquitto.start({ access: ['topic write gw/#'] }));
-    const bridge = await online(broker);
-    await house.append(readings(1, 5));
+  test('a broker that answers nothing any more is given up, and what it left unanswered is sent again', async () => {
+    const broker = using(await Mosquitto.start());
+    const app = using(await UpstreamListener.connect(broker.url, { session: 'listener' }));
+    const bridge = await online(broker, { keepAliveMs: 1000 });
+    broker.freeze();
+    await house.append(readings(1, 50));
+    await vi.waitFor(() => expect(bridge.describe().error).toContain('HSK-4107'), soon);
+    expect(house.waiting).toBe(50);
+    broker.thaw();
     await vi.waitFor(() => expect(house.waiting).toBe(0), soon);
-    // mosquitto 2.0 grants every subscription and filters later; others refuse it.
-    expect(bridge.describe().state).toBe('online');
+    await vi.waitFor(() => expect(app.distinctIds).toEqual(idsOf(1, 50)), soon);
+  });
+
+  test('more commands at once than may wait for custody hold back the rest, and all come through', async () => {
+    const broker = using(await Mosquitto.start({ lines: ['max_inflight_messages 0'] }));
+    const app = using(await UpstreamListener.connect(broker.url));
+    const release: (() => void)[] = [];
+    let held = true;
+    house.publish = (publication) => {
+      house.commands.push(publication);
+      if (!held) return Promise.resolve();
+      return new Promise((resolve) => void release.push(resolve));
+    };
+    await online(broker, { version: 4 });
+    for (let index = 0; index < 80; index += 1) {
+      await app.client.publishAsync(`gw/commands/c/${index}`, 'x', { qos: 1 });
+    }
+    await vi.waitFor(() => expect(house.commands).toHaveLength(32), soon);
+    held = false;
+    for (const each of release) each();
+    await vi.waitFor(
+      () =>
+        expect(house.commands.map(({ topic }) => topic)).toEqual(
+          Array.from({ length: 80 }, (_, n) => `c/${n}`),
+        ),
+      soon,
+    );
+    await vi.waitFor(() => {
+      expect(broker.output.match(/Received PUBACK from hashike-gw/g)).toHaveLength(80);
+    }, soon);
   });
 
   test('what matches `forward` is in custody, but not what the bridge itself published', async () => {

@@ -18,9 +18,6 @@ export interface Certificates {
 /** Makes an authority of its own in `folder`, with a certificate for a server and one for a client. */
 export function makeCertificates(folder: string): Certificates {
   const file = (name: string): string => join(folder, name);
-  const openssl = (...words: string[]): void => {
-    execFileSync('openssl', words, { stdio: 'pipe' });
-  };
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const ca: KeyPair = { cert: file('ca.pem'), key: file('ca.key') };
   openssl(
@@ -62,4 +59,8 @@ export function makeCertificates(folder: string): Certificates {
     server: signed('server', 'subjectAltName=DNS:localhost'),
     client: signed('client', 'extendedKeyUsage=clientAuth'),
   };
+}
+
+function openssl(...words: string[]): void {
+  execFileSync('openssl', words, { stdio: 'pipe' });
 }
