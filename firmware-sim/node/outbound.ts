@@ -1,4 +1,3 @@
-import { join } from '../codec/bytes.ts';
 import { split } from '../codec/layout.ts';
 import { encodeLong, make, message, type Section } from '../codec/long-form.ts';
 import { encodeReadings, encodeShort } from '../codec/short-form.ts';
@@ -69,9 +68,4 @@ function encodeLongPublish(
   const timestamp = Math.max(0, taken) % 0x1_0000_0000;
   const sections = [...number, make('topic', topic), ...split(layout, reading.content)];
   return encodeLong({ type: message.publish, timestamp, sections });
-}
-
-/** The values of the content sections of a long-form PUBLISH, concatenated. */
-export function contentOf(sections: readonly Section[]): Uint8Array {
-  return join(...sections.filter(({ type }) => type >= 0x8000).map(({ value }) => value));
 }

@@ -215,7 +215,11 @@ export class ScriptedGateway {
       case 'ping':
         this.say({ kind: 'pong', echo: frame.echo });
         break;
-      default:
+      case 'publish':
+      case 'pong':
+      case 'reset':
+      case 'fragment':
+        break;
     }
   }
 
