@@ -37,6 +37,8 @@ export interface SessionIdentity {
   readonly context: SessionContext;
   readonly received: number;
   readonly sent: number;
+  /** It was begun by an earlier process. */
+  readonly restored: boolean;
 }
 
 export interface SessionServices {
@@ -127,6 +129,7 @@ export class ClientSession implements Subscriber {
         aliases: context.aliases,
         received,
         sent,
+        restored: identity.restored,
         dropped: (reason) => counters.drops('session', reason).add(),
       },
       effects: this.#effects(),
@@ -255,9 +258,10 @@ export class ClientSession implements Subscriber {
     if (will) this.#requests.publishWill(will);
   }
 
-  /** Ends it: nothing is received or delivered any more. */
+  /** Ends it: nothing is received or delivered any more. A connection that still carries it is ended: another session took its place. */
   stop(): void {
     this.#over = true;
+    this.#carrier?.disconnect({ code: Reason.TAKEN_OVER, text: 'the client connected anew' });
     this.#subscriptions.cancel();
     this.suspend();
   }

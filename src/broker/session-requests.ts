@@ -77,6 +77,12 @@ export class SessionRequests {
 
   #carryOut(message: Inbound, age: Age): void {
     const { session, subscriptions, clock } = this.#options;
+    if (!isRequest(message)) {
+      session.violated(
+        new HashikeError('HSK-3005', 'a client sent what only a server sends', { type: message.type }),
+      );
+      return;
+    }
     switch (message.type) {
       case MessageType.PUBLISH:
         if (message.retain) this.#refuse(message.messageId, notOffered('retained messages'));
@@ -111,10 +117,6 @@ export class SessionRequests {
       case MessageType.DISCONNECT:
         session.end(undefined, false);
         break;
-      default:
-        session.violated(
-          new HashikeError('HSK-3005', 'a client sent what only a server sends', { type: message.type }),
-        );
     }
   }
 
@@ -169,6 +171,27 @@ export class SessionRequests {
     const { session, principal, clock } = this.#options;
     return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
   }
+}
+
+const requestTypes = [
+  MessageType.PUBLISH,
+  'BATCH',
+  MessageType.SUBSCRIBE,
+  MessageType.UNSUBSCRIBE,
+  MessageType.WATCH,
+  MessageType.UNWATCH,
+  MessageType.LIST_SUBSCRIBERS,
+  MessageType.UDP_OPEN,
+  MessageType.TIME_REQUEST,
+  MessageType.DISCONNECT,
+] as const;
+
+type RequestType = (typeof requestTypes)[number];
+
+/** Whether a client sends this within a session (clause 3.3). */
+function isRequest(message: Inbound): message is Inbound & { readonly type: RequestType } {
+  const types: readonly unknown[] = requestTypes;
+  return types.includes(message.type);
 }
 
 function notOffered(what: string): HashikeError {

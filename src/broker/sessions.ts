@@ -107,6 +107,7 @@ export class Sessions {
         },
         received: 0,
         sent: 0,
+        restored: false,
       },
       place !== undefined || profile.commands.length > 0,
     );
@@ -204,7 +205,7 @@ export class Sessions {
         return;
       }
       const context = decodeContext(stored.context);
-      this.#add({ sessionId, keyHash, principal, place, context, received, sent }, true);
+      this.#add({ sessionId, keyHash, principal, place, context, received, sent, restored: true }, true);
     } catch (error) {
       if (!(error instanceof HashikeError)) throw error;
       log.error(

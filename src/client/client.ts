@@ -191,7 +191,7 @@ export class HashikeClient {
             resolve();
           } catch (error) {
             link.close();
-            reject(error);
+            reject(asError(error));
           }
         },
         drained: () => {
@@ -230,21 +230,18 @@ export class HashikeClient {
   }
 
   #answered(link: Link, message: Message): void {
-    switch (message.type) {
-      case MessageType.CONNACK_SUCCESS:
-        this.#begin(link, message);
-        break;
-      case MessageType.CONNACK_RESUMED:
-        this.#link = link;
-        this.#pipe?.attach(link, message.messageId);
-        break;
-      case MessageType.CONNACK_FAILED_SESSION_EXPIRED:
-        // What had arrived is not sent again (clause 5.4.3).
-        this.#key = undefined;
-        if (message.messageId !== undefined) this.#pending.acknowledge(message.messageId);
-        throw new HashikeError('HSK-3104', 'the server has ended the session');
-      default:
-        throw refusalOf(message);
+    if (message.type === MessageType.CONNACK_SUCCESS) {
+      this.#begin(link, message);
+    } else if (message.type === MessageType.CONNACK_RESUMED) {
+      this.#link = link;
+      this.#pipe?.attach(link, message.messageId);
+    } else if (message.type === MessageType.CONNACK_FAILED_SESSION_EXPIRED) {
+      // What had arrived is not sent again (clause 5.4.3).
+      this.#key = undefined;
+      if (message.messageId !== undefined) this.#pending.acknowledge(message.messageId);
+      throw new HashikeError('HSK-3104', 'the server has ended the session');
+    } else {
+      throw refusalOf(message);
     }
   }
 
@@ -263,6 +260,7 @@ export class HashikeClient {
         aliases: [],
         received: 0,
         sent: 0,
+        restored: false,
         dropped: (reason) => log.debug({ reason }, 'a message was dropped'),
       },
       effects: {
@@ -383,6 +381,12 @@ function rejectionOf(reason: ReasonValue): HashikeError {
 function retryAfter(error: unknown): number {
   const wish = error instanceof HashikeError ? error.context['retryAfter'] : undefined;
   return typeof wish === 'number' ? wish : 0;
+}
+
+function asError(thrown: unknown): HashikeError {
+  return thrown instanceof HashikeError
+    ? thrown
+    : new HashikeError('HSK-1001', 'a handshake failed', {}, thrown);
 }
 
 function nothing(): void {}

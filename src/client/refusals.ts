@@ -4,24 +4,24 @@ import { MessageType } from '../wire/numbers.ts';
 
 /** The error for a CONNACK_* that is no success, or for any other message that came in its place. */
 export function refusalOf(message: Message): HashikeError {
-  switch (message.type) {
-    case MessageType.CONNACK_FAILED_TOKEN_ERROR:
-      return new HashikeError('HSK-3101', `the server does not accept the token${said(message.reason)}`);
-    case MessageType.CONNACK_FAILED:
-      return new HashikeError('HSK-3102', `the server refused the connection${said(message.reason)}`, {
-        reason: message.reason?.code,
-      });
-    case MessageType.CONNACK_FAILED_VERSION:
-      return new HashikeError('HSK-3102', `the server speaks version ${message.versions.join(', ')} only`);
-    case MessageType.CONNACK_FAILED_BUSY:
-      return new HashikeError('HSK-3107', `the server is busy${said(message.reason)}`, {
-        retryAfter: message.retryAfter,
-      });
-    default:
-      return new HashikeError('HSK-3102', 'the server answered the connect with something else', {
-        type: message.type,
-      });
+  if (message.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
+    return new HashikeError('HSK-3101', `the server does not accept the token${said(message.reason)}`);
   }
+  if (message.type === MessageType.CONNACK_FAILED) {
+    const reason = message.reason?.code;
+    return new HashikeError('HSK-3102', `the server refused the connection${said(message.reason)}`, {
+      reason,
+    });
+  }
+  if (message.type === MessageType.CONNACK_FAILED_VERSION) {
+    return new HashikeError('HSK-3102', `the server speaks version ${message.versions.join(', ')} only`);
+  }
+  if (message.type === MessageType.CONNACK_FAILED_BUSY) {
+    const { retryAfter } = message;
+    return new HashikeError('HSK-3107', `the server is busy${said(message.reason)}`, { retryAfter });
+  }
+  const { type } = message;
+  return new HashikeError('HSK-3102', 'the server answered the connect with something else', { type });
 }
 
 /** Whether connecting again would end the same way. */
