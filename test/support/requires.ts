@@ -5,7 +5,7 @@ import { missingTools, type Tool, toolTable } from './tools.ts';
  * The `describe` for suites that need programs of the system. Where one is missing, the suite is skipped under a name that says
  * which and how to get it; with `CI=true` that is an error instead, so that nothing is left out unseen.
  *
- *     const describe = requires('mosquitto', 'mosquitto_pub');
+ *     const describe = requires('mosquitto', 'socat');
  *     describe('an upstream mosquitto', () => { … });
  */
 export function requires(...tools: readonly Tool[]): (name: string, suite: () => void) => void {

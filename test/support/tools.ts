@@ -16,10 +16,7 @@ interface Origin {
  */
 export const toolTable = {
   mosquitto: debian('mosquitto'),
-  mosquitto_pub: debian('mosquitto-clients'),
-  mosquitto_sub: debian('mosquitto-clients'),
   'coap-client-notls': debian('libcoap3-bin'),
-  'coap-server-notls': debian('libcoap3-bin'),
   socat: debian('socat'),
   'systemd-analyze': debian('systemd'),
   'systemd-nspawn': debian('systemd-container'),

@@ -8,12 +8,12 @@ describe('the programs that suites need', () => {
   test('are found by the calls that name them', () => {
     const suites = suitesByTool({
       'test/a.test.ts': `const describe = requires('mosquitto');`,
-      'test/b.test.ts': `const suite = requires(\n  'mosquitto_pub',\n  'mosquitto',\n);`,
+      'test/b.test.ts': `const suite = requires(\n  'socat',\n  'mosquitto',\n);`,
       'test/c.test.ts': `describe('mosquitto', () => {});`,
     });
     expect(suites.get('mosquitto')).toEqual(['test/a.test.ts', 'test/b.test.ts']);
-    expect(suites.get('mosquitto_pub')).toEqual(['test/b.test.ts']);
-    expect(suites.get('mosquitto_sub')).toEqual([]);
+    expect(suites.get('socat')).toEqual(['test/b.test.ts']);
+    expect(suites.get('mmdebstrap')).toEqual([]);
   });
 
   test('are each needed by a suite, or have no row in the table', () => {
