@@ -32,13 +32,18 @@ export function installTools(full: boolean): void {
   );
   const needed = allTools.filter((tool) => suites.get(tool)?.length);
   if (missingTools(needed).includes('node26')) installNode26();
-  const missing = missingTools(needed);
-  if (missing.length > 0) installPackages([...new Set(missing.map((tool) => toolTable[tool].apt))]);
+  const packages = missingTools(needed).flatMap(packagesOf);
+  if (packages.length > 0) installPackages([...new Set(packages)]);
   for (const tool of missingTools(needed)) {
     console.log(
       `not installed: ${tool} (${toolTable[tool].cure}); skipped without it: ${suites.get(tool)?.join(', ')}`,
     );
   }
+}
+
+function packagesOf(tool: Tool): readonly string[] {
+  const origin = toolTable[tool];
+  return 'apt' in origin ? [origin.apt] : [];
 }
 
 function installNode26(): void {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BootedDebian, until } from '../support/booted-debian.ts';
 import { requires } from '../support/requires.ts';
 
-const describe = requires('systemd-nspawn', 'mmdebstrap');
+const describe = requires('root', 'systemd-nspawn', 'mmdebstrap');
 
 // The tests tell the life of one installation, in this order.
 describe('the service on a Debian system', () => {

@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 
 /** Where a program comes from, and what a person does where `scripts/test` can't install it. */
 interface Origin {
-  /** The Debian package. */
-  readonly apt: string;
+  /** The Debian package, where one helps. */
+  readonly apt?: string;
   readonly cure: string;
 }
 
 /**
- * Every program outside node_modules that a suite may need. Test files name them with `requires(…)`; `scripts/test` installs them
+ * Everything outside node_modules that a suite may need. Test files name them with `requires(…)`; `scripts/test` installs them
  * and finds the suites that a missing one skips by those calls, so this is the only list.
  */
 export const toolTable = {
@@ -22,6 +22,8 @@ export const toolTable = {
   'systemd-nspawn': debian('systemd-container'),
   mmdebstrap: debian('mmdebstrap'),
   'systemd-notify': debian('systemd'),
+  // The right to mount and to make containers.
+  root: { cure: 'run it as root' },
   // Its binary needs libatomic.so.1, which a slim Debian lacks; the binary itself comes from npm, by test/node26/package-lock.json.
   node26: {
     apt: 'libatomic1',
@@ -37,15 +39,19 @@ export const node26Folder = fileURLToPath(new URL('../../.cache/node26', import.
 /** The Node 26 for this processor. */
 export const node26Path = join(node26Folder, `node_modules/node-linux-${process.arch}/bin/node`);
 
-function debian(name: string): Origin {
+function debian(name: string): Required<Origin> {
   return { apt: name, cure: `apt-get install ${name}` };
 }
 
-/** Those of `tools` that are not installed. */
+/** Those of `tools` that are not to be had. */
 export function missingTools(tools: readonly Tool[]): readonly Tool[] {
-  return tools.filter((tool) =>
-    tool === 'node26' ? spawnSync(node26Path, ['--version']).status !== 0 : toolPath(tool) === undefined,
-  );
+  return tools.filter((tool) => !isThere(tool));
+}
+
+function isThere(tool: Tool): boolean {
+  if (tool === 'root') return process.getuid?.() === 0;
+  if (tool === 'node26') return spawnSync(node26Path, ['--version']).status === 0;
+  return toolPath(tool) !== undefined;
 }
 
 // Debian keeps daemons in sbin, which the PATH of a user who is not root leaves out.
