@@ -4,6 +4,14 @@ import { NumberSet } from '../node/number-set.ts';
 /** Identifiers remembered for telling repetitions; the oldest are forgotten first. */
 const REMEMBERED_IDS = 200_000;
 
+/** One message of the gateway, as far as a consumer of the simulated nodes reads it. */
+export interface Reading {
+  readonly id: string;
+  readonly topic: string;
+  readonly values: readonly { readonly name: string; readonly value: unknown; readonly unit?: string }[];
+  readonly sequence: number;
+}
+
 interface TopicRecord {
   readonly seen: NumberSet;
   last: number;
@@ -27,8 +35,8 @@ export class Consumer {
   /** Messages that are no reading of a simulated node. */
   foreign = 0;
 
-  /** Takes one message; gives its topic when it was new. */
-  take(payload: Buffer): string | undefined {
+  /** Takes one message; gives what it says when it was new. */
+  take(payload: Buffer): Reading | undefined {
     const reading = parseReading(payload);
     if (!reading) {
       this.foreign += 1;
@@ -49,7 +57,7 @@ export class Consumer {
     this.delivered += 1;
     if (sequence < record.last) this.misordered += 1;
     record.last = Math.max(record.last, sequence);
-    return topic;
+    return reading;
   }
 
   /** Readings that a gateway acknowledged and that did not arrive, as `topic number`. */
@@ -75,22 +83,13 @@ export class Consumer {
   }
 }
 
-interface Reading {
-  readonly id: string;
-  readonly topic: string;
-  readonly sequence: number;
-}
-
 function parseReading(payload: Buffer): Reading | undefined {
   try {
-    const { id, topic, values } = JSON.parse(payload.toString('utf8')) as {
-      readonly id?: unknown;
-      readonly topic?: unknown;
-      readonly values?: readonly { readonly name?: unknown; readonly value?: unknown }[];
-    };
+    const { id, topic, values } = JSON.parse(payload.toString('utf8')) as Partial<Reading>;
     const sequence = values?.find(({ name }) => name === 'sequence')?.value;
-    if (typeof id !== 'string' || typeof topic !== 'string' || typeof sequence !== 'number') return undefined;
-    return { id, topic, sequence };
+    if (typeof id !== 'string' || typeof topic !== 'string' || !values || typeof sequence !== 'number')
+      return undefined;
+    return { id, topic, values, sequence };
   } catch {
     return undefined;
   }
