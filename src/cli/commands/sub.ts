@@ -1,0 +1,56 @@
+import { buildCommand } from '@stricli/core';
+import { hex } from '../../base/bytes.ts';
+import { contentSections } from '../../client/index.ts';
+import { connectBy, type ConnectionFlags, connectionFlags } from '../connection-flags.ts';
+import type { CliContext } from '../context.ts';
+import { wholeNumber } from '../flags.ts';
+
+interface Flags extends ConnectionFlags {
+  readonly count?: number;
+  readonly bestEffort: boolean;
+}
+
+export const subscribeCommand = buildCommand({
+  docs: {
+    brief: 'Print what is published on a running gateway, one JSON line a message',
+    fullDescription:
+      'Each line has topic, client and the contents as [type, hex]. Ends after --count messages, or with Ctrl-C.',
+  },
+  parameters: {
+    flags: {
+      ...connectionFlags,
+      count: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        brief: 'end after so many messages',
+        placeholder: 'N',
+        optional: true,
+      },
+      bestEffort: { kind: 'boolean', brief: 'subscribe best effort', default: false },
+    },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ brief: 'topic filter, with + and #', parse: String, placeholder: 'filter' }],
+    },
+  },
+  async func(this: CliContext, flags: Flags, filter: string): Promise<void> {
+    const client = await connectBy(flags, this.process.env);
+    try {
+      let left = flags.count ?? Number.POSITIVE_INFINITY;
+      if (left === 0) return;
+      for await (const { topic, publisher, content } of await client.subscribe(filter, {
+        reliable: !flags.bestEffort,
+      })) {
+        const contents = contentSections(content).map(({ contentType, value }) => [
+          `0x${contentType.toString(16)}`,
+          hex(value),
+        ]);
+        this.process.stdout.write(`${JSON.stringify({ topic, client: publisher, contents })}\n`);
+        left -= 1;
+        if (left === 0) return;
+      }
+    } finally {
+      client.close();
+    }
+  },
+});
