@@ -141,6 +141,12 @@ export function codeByte(code: string): number {
   return (Number(major) << 5) | Number(minor);
 }
 
+/** An acknowledgement or reset. */
+export function emptyDatagram(type: CoapType, messageId: number): CoapDatagram {
+  const nothing = new Uint8Array(0);
+  return { type, code: EMPTY_CODE, messageId, token: nothing, options: [], payload: nothing };
+}
+
 function malformed(why: string): HashikeError {
   return new HashikeError('HSK-4001', `a CoAP message is malformed: ${why}`);
 }

@@ -1,16 +1,14 @@
 import type { Clock } from '../base/clock.ts';
-import type { CoapDatagram } from './coap-datagram.ts';
 
 /** A request and what became of it. */
 export interface Exchange {
-  readonly datagram: CoapDatagram;
+  readonly confirmable: boolean;
+  /** Milliseconds of the clock. */
   readonly openedAt: number;
   /** It was acknowledged with an empty message; the answer comes, or came, in one of its own. */
   acknowledged: boolean;
   /** The answer, where it went in the acknowledgement or was not confirmable. */
   reply: Uint8Array | undefined;
-  /** It reached the handler. */
-  handled: boolean;
   settled: boolean;
 }
 
@@ -42,20 +40,19 @@ export class Exchanges {
     return exchange && this.#clock.now() - exchange.openedAt < this.#lifetimeMs ? exchange : undefined;
   }
 
-  open(peer: string, datagram: CoapDatagram): Exchange {
+  open(peer: string, messageId: number, confirmable: boolean): Exchange {
     const now = this.#clock.now();
     for (const [key, { openedAt }] of this.#byKey) {
       if (this.#byKey.size < this.#capacity && now - openedAt < this.#lifetimeMs) break;
       this.#byKey.delete(key);
     }
-    const key = `${peer} ${datagram.messageId}`;
+    const key = `${peer} ${messageId}`;
     this.#byKey.delete(key);
     const exchange: Exchange = {
-      datagram,
+      confirmable,
       openedAt: now,
       acknowledged: false,
       reply: undefined,
-      handled: false,
       settled: false,
     };
     this.#byKey.set(key, exchange);

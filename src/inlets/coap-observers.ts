@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Delivery, Subscriber, Subscription } from '../broker/ports.ts';
 import type { CoapConfig } from '../config/schema.ts';
-import type { CoapAnswer, Notifier } from './coap-endpoint.ts';
+import type { CoapAnswer, Notifier } from './coap-request.ts';
 
 /** Why an observation ended. */
 type Ending = 'cancelled' | 'replaced' | 'evicted' | 'reset' | 'unacknowledged' | 'unsendable' | 'closed';

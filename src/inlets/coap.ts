@@ -10,18 +10,18 @@ import { validateTopic } from '../topic/topic.ts';
 import type { Publication } from '../wire/publication.ts';
 import { readContent, represent } from './coap-content.ts';
 import { CoapOption, uintOf } from './coap-datagram.ts';
+import { CoapEndpoint } from './coap-endpoint.ts';
+import { NumberedRequests } from './coap-numbered.ts';
+import { Observer, Observers } from './coap-observers.ts';
+import { type CoapQuery, parseQueries } from './coap-query.ts';
 import {
   type CoapAnswer,
-  CoapEndpoint,
   type CoapRequest,
   MAX_PAYLOAD_BYTES,
   OBSERVE_REGISTER,
   type Responder,
   RETRY_SECONDS,
-} from './coap-endpoint.ts';
-import { Observer, Observers } from './coap-observers.ts';
-import { NumberedRequests } from './coap-numbered.ts';
-import { type CoapQuery, parseQueries } from './coap-query.ts';
+} from './coap-request.ts';
 
 export interface CoapInletOptions {
   readonly config: CoapConfig;
