@@ -145,7 +145,7 @@ function receiveInto(client: MqttClient, handler: MqttSessionHandler): void {
     for (let [first] = pending; first?.settled; [first] = pending) {
       pending.shift();
       const { qos, messageId } = first.packet;
-      if (qos > 0 && client.connected) sendPuback(client, messageId);
+      if (qos > 0 && messageId !== undefined && client.connected) sendPuback(client, messageId);
     }
     if (pending.length >= MAX_PENDING_COMMANDS) return;
     // Going on may bring the next PUBLISH at once.
@@ -169,7 +169,7 @@ function receiveInto(client: MqttClient, handler: MqttSessionHandler): void {
 }
 
 /** There is no public call for it. */
-function sendPuback(client: MqttClient, messageId: number | undefined): void {
+function sendPuback(client: MqttClient, messageId: number): void {
   const sender = client as unknown as { _sendPacket(packet: Packet): void };
   sender._sendPacket({ cmd: 'puback', messageId, reasonCode: 0 });
 }

@@ -61,8 +61,8 @@ export interface MqttBridgeStatus {
 }
 
 const RECONNECT_MS = { initialMs: 500, maxMs: 60_000 };
-/** A connection that held so long, or on which a message passed, makes the next try a quick one. */
-const STABLE_MS = 30_000;
+/** A connection that held so long makes the next try a quick one; two gateways of one clientId throw each other out faster. */
+const STABLE_MS = 5000;
 /** How late a try to connect may be before the watchdog hears of it. */
 const LATE_MS = 30_000;
 /** How long `close` waits for what is in flight. */
@@ -136,10 +136,7 @@ export class MqttBridge {
       log: this.#log,
       refuse: (record, reason) => this.#refused.keep(record, reason),
       stalled: () => this.#session?.drop('the broker answers no publish'),
-      taken: () => {
-        taken.add();
-        this.#reconnect.reset();
-      },
+      taken: () => taken.add(),
     });
     this.#closing = new AbortController();
     this.#connect();
@@ -202,16 +199,17 @@ export class MqttBridge {
   async #tryToConnect(): Promise<void> {
     const { config, gateway, clock } = this.#options;
     const options = await clientOptions(config, gateway, this.#topics);
-    const life = { over: false, began: clock.now() };
+    const life = { over: false, connectedAt: 0 };
     const handler: MqttSessionHandler = {
-      received: (packet) => this.#commands.receive(packet, () => life.over),
+      received: (packet) => this.#commands.receive(packet, () => life.over || this.#state === 'closed'),
       closed: (cause, blamed) => {
         life.over = true;
-        if (clock.now() - life.began >= STABLE_MS) this.#reconnect.reset();
+        if (clock.now() - life.connectedAt >= STABLE_MS) this.#reconnect.reset();
         this.#lost(cause, blamed);
       },
     };
     const session = await MqttSession.connect(config.url, options, handler, this.#closing.signal);
+    life.connectedAt = clock.now();
     if (this.#state === 'closed') session.drop('closed');
     else this.#online(session);
   }

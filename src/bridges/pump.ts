@@ -5,6 +5,8 @@ import type { Log } from '../base/log.ts';
 import type { Progress } from '../base/progress.ts';
 import type { Random } from '../base/random.ts';
 import type { SpoolConsumer, StoredPublication } from '../spool/ports.ts';
+import { SettledRecords } from './settled-records.ts';
+import { Suspicion } from './suspicion.ts';
 
 /**
  * What became of a message upstream: taken; not now, send it again (after a bounded number of tries it counts as refused, unless
@@ -52,11 +54,8 @@ export const ANSWER_MS = 30_000;
 /** How late what is due may be before the watchdog hears of it. */
 const LATE_MS = 30_000;
 const RETRY_MS = { initialMs: 1000, maxMs: 60_000 };
-const DELETE_RETRY_MS = 5000;
 /** Tries of a message that the upstream refuses without saying that it is for good. */
 const MAX_TRIES = 10;
-/** Connections in a row that end with the same message alone in flight and unanswered. */
-const MAX_STRIKES = 10;
 
 /**
  * Moves what waits on disk for one consumer to the upstream: in order, a bounded number in flight, deleted once answered. What was not
@@ -66,6 +65,8 @@ const MAX_STRIKES = 10;
 export class Pump {
   readonly #options: PumpOptions;
   readonly #retry: Backoff;
+  readonly #settled: SettledRecords;
+  readonly #suspicion = new Suspicion();
   readonly #stopListening: () => void;
   #uplink: Uplink | undefined;
   #window = 0;
@@ -74,14 +75,10 @@ export class Pump {
   /** Sent, in order; the settled ones at its head are taken off. */
   #inFlight: InFlight[] = [];
   #bytes = 0;
-  /** Up to this one everything was read, was settled, is deleted from disk. */
+  /** Last seq read. */
   #read = 0;
-  #settled = 0;
-  #deleted = 0;
   #mayHaveMore = true;
   #reading = false;
-  #deleting: Promise<void> | undefined;
-  #deleteTimer: Timer | undefined;
   #answerTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
   #retryAt = 0;
@@ -89,10 +86,6 @@ export class Pump {
   #finishing = false;
   /** The answers of this connection so far. */
   #answers = 0;
-  /** So many messages are sent one at a time, because one of them may be what ends the connections. */
-  #oneByOne = 0;
-  /** The message that seems to be it, and how often it was alone in flight when a connection ended. */
-  #suspect: { readonly seq: number; strikes: number } | undefined;
   /** A message is on its way to `refuse` while no connection is up. */
   #keepingSuspect = false;
   #steps = 0;
@@ -102,6 +95,7 @@ export class Pump {
   constructor(options: PumpOptions) {
     this.#options = options;
     this.#retry = new Backoff({ ...RETRY_MS, random: options.random });
+    this.#settled = new SettledRecords(options);
     this.#lastStepAt = options.clock.now();
     this.#stopListening = options.consumer.onAppended(() => {
       this.#mayHaveMore = true;
@@ -139,7 +133,7 @@ export class Pump {
     this.#retryTimer = undefined;
     this.#retry.reset();
     this.#step();
-    this.#accuse(blamed);
+    this.#judge(blamed);
     this.#rewind();
   }
 
@@ -147,8 +141,7 @@ export class Pump {
   async close(): Promise<void> {
     this.stop();
     this.#stopListening();
-    await this.#deleting;
-    this.#deleteTimer?.cancel();
+    await this.#settled.close();
   }
 
   /** For the watchdog. Without a connection it has nothing to do. */
@@ -174,7 +167,7 @@ export class Pump {
     this.#buffer = [];
     this.#inFlight = [];
     this.#bytes = 0;
-    this.#read = this.#settled;
+    this.#read = this.#settled.upTo;
     this.#mayHaveMore = true;
   }
 
@@ -182,7 +175,7 @@ export class Pump {
   #fill(): void {
     const uplink = this.#uplink;
     if (!uplink || this.#finishing || this.#retryTimer || this.#keepingSuspect) return;
-    const window = this.#oneByOne > 0 ? 1 : this.#window;
+    const window = this.#suspicion.active ? 1 : this.#window;
     while (this.#inFlight.length < window) {
       const [record] = this.#buffer;
       if (!record) break;
@@ -235,8 +228,7 @@ export class Pump {
 
   #answered(uplink: Uplink, message: InFlight, verdict: Verdict): void {
     this.#answers += 1;
-    this.#oneByOne = Math.max(0, this.#oneByOne - 1);
-    if (this.#suspect?.seq === message.record.seq) this.#suspect = undefined;
+    this.#suspicion.clear(message.record.seq);
     this.#step();
     switch (verdict.kind) {
       case 'taken':
@@ -261,8 +253,8 @@ export class Pump {
     this.#bytes -= message.weight;
     const left = this.#inFlight.findIndex(({ state }) => state !== 'settled');
     const settled = this.#inFlight.splice(0, left === -1 ? this.#inFlight.length : left);
-    this.#settled = settled.at(-1)?.record.seq ?? this.#settled;
-    this.#deleteSettled();
+    const last = settled.at(-1);
+    if (last) this.#settled.advance(last.record.seq);
   }
 
   async #keep(uplink: Uplink, message: InFlight, reason: string): Promise<void> {
@@ -313,53 +305,26 @@ export class Pump {
     });
   }
 
-  #deleteSettled(): void {
-    this.#deleteTimer?.cancel();
-    this.#deleting ??= this.#deleteUpTo().finally(() => {
-      this.#deleting = undefined;
+  /** A connection ended: was it one of the messages in flight that ended it? */
+  #judge(blamed: boolean): void {
+    const sent = this.#inFlight.filter(({ state }) => state === 'sent');
+    const [first] = sent;
+    const convicted = this.#suspicion.judge({
+      unanswered: sent.map(({ record }) => record.seq),
+      inFront: first === this.#inFlight[0],
+      answers: this.#answers,
+      blamed,
     });
-  }
-
-  /** One transaction at a time; what settles meanwhile goes with the next. */
-  async #deleteUpTo(): Promise<void> {
-    while (this.#deleted < this.#settled) {
-      const upTo = this.#settled;
-      try {
-        await this.#options.consumer.acknowledge(upTo);
-        this.#deleted = upTo;
-      } catch (error) {
-        // Were the gateway to end now, it would be sent again after the start, under the same identifier.
-        const text = 'what the upstream took cannot be deleted from disk; trying again';
-        this.#options.log.error({ error: describeError(error) }, text);
-        this.#deleteTimer = this.#options.clock.after(DELETE_RETRY_MS, () => this.#deleteSettled());
-        return;
-      }
-    }
-  }
-
-  /**
-   * A connection ended. When nothing at all was answered on it, or the upstream blames a message, those in flight are sent one at a
-   * time on the next ones. The one that the upstream blames when it was alone, or that ends them again and again, is refused.
-   */
-  #accuse(blamed: boolean): void {
-    const [first, ...others] = this.#inFlight.filter(({ state }) => state === 'sent');
-    if (!first || (this.#answers > 0 && !blamed)) return;
-    this.#oneByOne = 1 + others.length;
-    if (others.length > 0 || first !== this.#inFlight[0]) return;
-    const { record } = first;
-    if (this.#suspect?.seq !== record.seq) this.#suspect = { seq: record.seq, strikes: 0 };
-    this.#suspect.strikes += 1;
-    if (blamed || this.#suspect.strikes >= MAX_STRIKES) void this.#keepSuspect(record);
+    if (first && convicted) void this.#keepSuspect(first.record);
   }
 
   async #keepSuspect(record: StoredPublication): Promise<void> {
     this.#keepingSuspect = true;
     try {
       await this.#options.refuse(record, 'ends-the-connection');
-      this.#suspect = undefined;
-      this.#settled = Math.max(this.#settled, record.seq);
+      this.#suspicion.clear(record.seq);
+      this.#settled.advance(record.seq);
       this.#rewind();
-      this.#deleteSettled();
     } catch (error) {
       this.#options.log.error({ error: describeError(error) }, 'a refused message cannot be kept');
     }
