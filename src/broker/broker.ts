@@ -99,7 +99,7 @@ export class Broker implements BrokerPort {
     return this.#match(topic).durable.some(({ consumer }) => this.#spool.isFull(consumer));
   }
 
-  /** Whether what is published to `topic` goes to disk. */
+  /** Whether what is published to `topic` goes to disk. Throws HSK-1201. */
   isDurable(topic: string): boolean {
     return this.#match(topic).durable.length > 0;
   }
@@ -171,8 +171,7 @@ export class Broker implements BrokerPort {
   }
 
   #checkPublish(topic: string, by: Principal): void {
-    // What has a match was valid before.
-    if (!this.#matches.has(topic)) validateTopic(topic);
+    this.#match(topic);
     if (by.mayPublish(topic)) return;
     throw new HashikeError('HSK-3001', `${by.clientId} may not publish to ${topic}`, {
       client: by.clientId,
@@ -188,14 +187,17 @@ export class Broker implements BrokerPort {
     }
   }
 
-  /** @param topic a valid one. */
+  /** Throws HSK-1201 when the topic is malformed. */
   #match(topic: string): Match {
     if (this.#matchesVersion !== this.#routes.version || this.#matches.size >= MAX_CACHED_ROUTES) {
       this.#matches = new Map();
       this.#matchesVersion = this.#routes.version;
     }
     let match = this.#matches.get(topic);
-    if (!match) this.#matches.set(topic, (match = makeMatch(this.#routes.match(topic))));
+    if (match) return match;
+    validateTopic(topic);
+    match = makeMatch(this.#routes.match(topic));
+    this.#matches.set(topic, match);
     return match;
   }
 }

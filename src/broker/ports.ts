@@ -54,7 +54,7 @@ export interface BrokerPort {
   publish(publication: Publication, by: Principal): Promise<void>;
   /** The same for publications that share one MESSAGE_ID: all of them are kept, or none. */
   publishAll(publications: readonly Publication[], by: Principal): Promise<void>;
-  /** Whether a reliable publish to `topic` would have to wait for room. */
+  /** Whether a reliable publish to `topic` would have to wait for room. Throws HSK-1201. */
   wouldWait(topic: string): boolean;
   /** Throws HSK-3001 when the filter is not allowed, HSK-1202 when it is malformed. */
   subscribe(
