@@ -1,123 +1,32 @@
 /**
- * Writes docs/configuration.md from the schema of the configuration. With --check it writes nothing and fails when the page is not
- * what it would write.
+ * Writes the pages of docs/ that the code already says. With --check it writes nothing and fails when a page is not what it would
+ * write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { keysOf, schemaAt, type SchemaNode, takes, unwrap } from '../src/config/schema-tree.ts';
-import type { KeyPath } from '../src/config/problem.ts';
+import { configurationPage } from './lib-configuration-page.ts';
+import { errorsPage } from './lib-errors-page.ts';
 import { repositoryRoot } from './lib-findings.ts';
 
-const page = 'docs/configuration.md';
+const pages = [
+  { page: 'docs/configuration.md', source: 'src/config/schema.ts', text: configurationPage() },
+  { page: 'docs/errors.md', source: 'src/base/errors.ts', text: errorsPage() },
+];
 
-const introduction = `# Configuration
-
-The gateway reads one YAML file. \`hashike check --config FILE\` prints every problem in it with line, key, what is wrong and what would be right; \`hashike run\` starts with a good one only.
-Durations are in milliseconds and sizes in bytes, with the unit at the end of the key. Unknown keys are errors. Relative paths start in the folder of the file. [systemd/hashike.yaml](../systemd/hashike.yaml) is
-an example.
-
-<!-- Written by scripts/generate-docs.ts from src/config/schema.ts: change that and run \`node scripts/generate-docs.ts\`. -->
-`;
-
-interface Section {
-  readonly title: string;
-  readonly description: string | undefined;
-  readonly rows: readonly (readonly string[])[];
+for (const { page, source, text } of pages) {
+  const file = join(repositoryRoot, page);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(file, text);
+    console.log(`wrote ${page}`);
+  } else if (currentText(file) === text) {
+    console.log(`${page} is what ${source} says`);
+  } else {
+    console.error(`${page} is not what ${source} says. Run: node scripts/generate-docs.ts`);
+    process.exitCode = 1;
+  }
 }
 
-/** The object at \`path\`, titled as people write it, and every object below it. */
-function sectionsOf(title: string, path: KeyPath): readonly Section[] {
-  const node = schemaAt(path);
-  if (!node) throw new Error(`the schema has nothing at ${title}`);
-  const below: Section[] = [];
-  const rows = keysOf(node.schema).map((key) => {
-    const child = schemaAt([...path, key]);
-    if (!child) throw new Error(`the schema has nothing at ${title}.${key}`);
-    const at = title === '' ? key : `${title}.${key}`;
-    below.push(...innerOf(at, [...path, key], child));
-    return [`\`${key}\``, kindOf(at, child), defaultOf(child), child.description ?? ''];
-  });
-  const own = title === '' ? 'Top level' : `\`${title}\``;
-  return [{ title: own, description: title === '' ? undefined : node.description, rows }, ...below];
-}
-
-/** Sections of the objects in a value: its own, or those of its members. */
-function innerOf(title: string, path: KeyPath, { schema }: SchemaNode): readonly Section[] {
-  if (schema instanceof z.ZodObject) return sectionsOf(title, path);
-  const member = memberOf(schema);
-  return member?.schema instanceof z.ZodObject
-    ? sectionsOf(memberTitle(title, schema), [...path, anyMember(schema)])
-    : [];
-}
-
-function memberOf(schema: SchemaNode['schema']): SchemaNode | undefined {
-  if (schema instanceof z.ZodArray) return unwrap(schema.element);
-  return schema instanceof z.ZodRecord ? unwrap(schema.valueType) : undefined;
-}
-
-function memberTitle(title: string, schema: SchemaNode['schema']): string {
-  return schema instanceof z.ZodArray ? `${title}[]` : `${title}.NAME`;
-}
-
-function anyMember(schema: SchemaNode['schema']): string | number {
-  return schema instanceof z.ZodArray ? 0 : 'NAME';
-}
-
-function kindOf(title: string, { schema }: SchemaNode): string {
-  if (schema instanceof z.ZodObject) return `see \`${title}\``;
-  const member = memberOf(schema);
-  if (!member) return takes(schema);
-  const of =
-    member.schema instanceof z.ZodObject
-      ? `see \`${memberTitle(title, schema)}\``
-      : `each ${takes(member.schema)}`;
-  return `${takes(schema)}, ${of}`;
-}
-
-function defaultOf({ schema, optional, fallback }: SchemaNode): string {
-  if (!optional) return '**required**';
-  if (fallback === undefined || schema instanceof z.ZodObject) return '';
-  return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``;
-}
-
-function sentence(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
-}
-
-function tableOf(rows: readonly (readonly string[])[]): string {
-  const all = [['key', 'value', 'default', 'meaning'], ...rows].map((row) =>
-    row.map((cell) => cell.replaceAll('|', String.raw`\|`)),
-  );
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const lines = all.map(
-    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`,
-  );
-  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
-  return [lines[0], rule, ...lines.slice(1)].join('\n');
-}
-
-const text = [
-  introduction,
-  ...sectionsOf('', []).map(({ title, description, rows }) =>
-    [`## ${title}`, ...(description === undefined ? [] : [sentence(description)]), tableOf(rows)]
-      .join('\n\n')
-      .concat('\n'),
-  ),
-].join('\n');
-const file = join(repositoryRoot, page);
-
-if (!process.argv.includes('--check')) {
-  writeFileSync(file, text);
-  console.log(`wrote ${page}`);
-} else if (currentText() === text) {
-  console.log(`${page} is what the schema says`);
-} else {
-  console.error(`${page} is not what src/config/schema.ts says. Run: node scripts/generate-docs.ts`);
-  process.exitCode = 1;
-}
-
-function currentText(): string | undefined {
+function currentText(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch {
