@@ -80,7 +80,9 @@ export class DemoSite {
       const { topic, values } = reading;
       latest.set(
         topic,
-        values.map(({ name, value, unit }) => `${name} ${value}${unit ? ` ${unit}` : ''}`).join(', '),
+        values
+          .map(({ name, value, unit }) => `${name} ${JSON.stringify(value)} ${unit ?? ''}`.trimEnd())
+          .join(', '),
       );
       const answered = values.find(({ name }) => name === 'command')?.value;
       if (typeof answered === 'number') unanswered.delete(answered);

@@ -51,11 +51,11 @@ export class Watchdog {
   /** Never rejects: a failing probe is a stuck one. The next round waits for this one, so a hung probe starves systemd. */
   async #round(): Promise<void> {
     const stuck: string[] = [];
-    for (const { name, progress } of this.#watched) {
+    for (const loop of this.#watched) {
       try {
-        if ((await progress()) === 'stuck') stuck.push(name);
+        if ((await loop.progress()) === 'stuck') stuck.push(loop.name);
       } catch (error) {
-        stuck.push(`${name} (${describeError(error)})`);
+        stuck.push(`${loop.name} (${describeError(error)})`);
       }
     }
     if (stuck.length === 0) this.#alive();

@@ -29,7 +29,7 @@ export const statusCommand = buildCommand({
 });
 
 /** The status for people; `now` is epoch milliseconds. */
-export function formatStatus(status: GatewayStatus, now: number): string {
+function formatStatus(status: GatewayStatus, now: number): string {
   const seconds = Math.round((now - status.startedAt) / 1000);
   const lines = [`${status.gateway}: hashike ${status.version}, process ${status.pid}, up ${seconds} s`];
   const section = (title: string, rows: readonly string[]): void => {
