@@ -1,0 +1,184 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Counters } from '../../../src/base/counters.ts';
+import type { Delivery } from '../../../src/broker/ports.ts';
+import { Observer, Observers } from '../../../src/inlets/coap-observers.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const config = { ackTimeoutMs: 2000, observers: 2, observerQueue: 3, observerCheckMs: 60_000 };
+
+let clock: VirtualClock;
+let counters: Counters;
+let observers: Observers;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  counters = new Counters();
+  observers = new Observers({ config, clock, counters });
+});
+
+const dropped = (reason: string): number => counters.drops('coap', reason).value;
+const endings = (why: string): number => counters.counter('coap_observations_ended', { why }).value;
+
+function delivery(topic: string, reliable: boolean): Delivery {
+  return {
+    reliable,
+    publication: {
+      topic,
+      content: new Uint8Array(0),
+      reliable,
+      retain: false,
+      origin: { clientId: 'cloud' },
+      taken: { at: 0 },
+    },
+  };
+}
+
+interface Device {
+  /** `CON topic` and `NON topic`, as they were sent; the number of a message is its index plus 1. */
+  readonly sent: string[];
+  readonly observer: Observer;
+  subscribed: boolean;
+  /** Whether what is sent fits. */
+  sendable: boolean;
+}
+
+function observe(peer: string): Device {
+  const sent: string[] = [];
+  const observer = observers.add(
+    `${peer} token`,
+    (onEnd) =>
+      new Observer(
+        { config, clock, counters },
+        {
+          clientId: 'node',
+          peer,
+          render: ({ publication }) =>
+            publication.topic === 'unfit' ? undefined : { code: publication.topic },
+          onEnd,
+        },
+      ),
+  );
+  const device: Device = { sent, observer, subscribed: true, sendable: true };
+  observer.start(
+    {
+      notify: ({ code }, confirmable) => {
+        if (!device.sendable) return undefined;
+        sent.push(`${confirmable ? 'CON' : 'NON'} ${code}`);
+        return sent.length;
+      },
+      end: () => undefined,
+    },
+    { cancel: () => (device.subscribed = false) },
+  );
+  return device;
+}
+
+describe('reliable notifications', () => {
+  test('go one at a time, each after the acknowledgement of the one before', () => {
+    const { observer, sent } = observe('a');
+    for (const topic of ['1', '2', '3']) observer.deliver(delivery(topic, true));
+    expect(sent).toEqual(['CON 1']);
+    observers.answered('a', 1, false);
+    expect(sent).toEqual(['CON 1', 'CON 2']);
+    // Not its number, and not its peer.
+    observers.answered('a', 1, false);
+    observers.answered('b', 2, false);
+    expect(sent).toHaveLength(2);
+    observers.answered('a', 2, false);
+    expect(sent).toEqual(['CON 1', 'CON 2', 'CON 3']);
+  });
+
+  test('beyond the queue are dropped and counted', () => {
+    const { observer } = observe('a');
+    for (let index = 0; index < 6; index += 1) observer.deliver(delivery('x', true));
+    expect(dropped('observer-queue-full')).toBe(6 - 1 - config.observerQueue);
+  });
+
+  test('overtake a best-effort one that has to wait', () => {
+    const { observer, sent } = observe('a');
+    observer.deliver(delivery('1', false));
+    observer.deliver(delivery('2', false));
+    observer.deliver(delivery('3', true));
+    expect(sent).toEqual(['NON 1', 'CON 3']);
+    observers.answered('a', 2, false);
+    clock.advance(config.ackTimeoutMs);
+    expect(sent).toEqual(['NON 1', 'CON 3', 'NON 2']);
+  });
+
+  test('that are lost with their observer are counted', () => {
+    const { observer } = observe('a');
+    for (const topic of ['1', '2']) observer.deliver(delivery(topic, true));
+    observer.end('unacknowledged');
+    expect(dropped('observer-gone')).toBe(2);
+  });
+});
+
+describe('best-effort notifications', () => {
+  test('are paced, and only the newest waits', () => {
+    const { observer, sent } = observe('a');
+    for (const topic of ['1', '2', '3']) observer.deliver(delivery(topic, false));
+    expect(sent).toEqual(['NON 1']);
+    clock.advance(config.ackTimeoutMs - 1);
+    expect(sent).toEqual(['NON 1']);
+    clock.advance(1);
+    expect(sent).toEqual(['NON 1', 'NON 3']);
+    expect(dropped('conflated')).toBe(1);
+  });
+
+  test('ask for an acknowledgement now and then, so that an observer that is gone is found', () => {
+    const { observer, sent } = observe('a');
+    clock.advance(config.observerCheckMs);
+    observer.deliver(delivery('1', false));
+    expect(sent).toEqual(['CON 1']);
+    observers.answered('a', 1, false);
+    observer.deliver(delivery('2', false));
+    expect(sent).toEqual(['CON 1', 'NON 2']);
+  });
+});
+
+describe('an observation ends', () => {
+  test('with a reset', () => {
+    const device = observe('a');
+    device.observer.deliver(delivery('1', false));
+    observers.answered('a', 1, true);
+    expect([observers.size, device.subscribed, endings('reset')]).toEqual([0, false, 1]);
+  });
+
+  test('when a newer one has its key', () => {
+    const first = observe('a');
+    observe('a');
+    expect([observers.size, first.subscribed, endings('replaced')]).toEqual([1, false, 1]);
+  });
+
+  test('when there are too many and it was unheard for longest', () => {
+    const [first, second] = [observe('a'), observe('b')];
+    clock.advance(1000);
+    first.observer.deliver(delivery('1', true));
+    observers.answered('a', 1, false);
+    observe('c');
+    expect([first.subscribed, second.subscribed, endings('evicted')]).toEqual([true, false, 1]);
+  });
+
+  test('when nothing can be sent', () => {
+    const device = observe('a');
+    device.sendable = false;
+    device.observer.deliver(delivery('1', true));
+    expect([observers.size, endings('unsendable')]).toEqual([0, 1]);
+  });
+
+  test('by the client, and of all with the inlet; nothing is sent or timed afterwards', () => {
+    const [first, second] = [observe('a'), observe('b')];
+    first.observer.deliver(delivery('1', false));
+    observers.cancel('a token');
+    observers.close();
+    for (const { observer } of [first, second]) observer.deliver(delivery('2', true));
+    expect([first.sent, second.sent, observers.size]).toEqual([['NON 1'], [], 0]);
+    expect(clock.nextIn).toBeUndefined();
+  });
+});
+
+test('what has no representation is left out', () => {
+  const { observer, sent } = observe('a');
+  for (const topic of ['unfit', '2']) observer.deliver(delivery(topic, true));
+  expect(sent).toEqual(['CON 2']);
+});
