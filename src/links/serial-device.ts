@@ -64,21 +64,22 @@ async function openDevice(Port: typeof SerialPort, path: string, baud: number): 
 function asDevice(port: SerialPort, identity: string): SerialDevice {
   let handler: SerialDeviceHandler | undefined;
   let over = false;
+  let failure: HashikeError | undefined;
   const fail = (error: Error | null): void => {
     if (over) return;
     over = true;
     // A write that fails destroys the stream, perhaps before it has closed the device.
     if (port.isOpen) port.close(() => undefined);
     const text = error ? error.message : 'it was closed from below';
-    handler?.gone(
-      new HashikeError('HSK-2154', `${port.path} went away: ${text}`, { path: port.path }, error),
-    );
+    failure = new HashikeError('HSK-2154', `${port.path} went away: ${text}`, { path: port.path }, error);
+    handler?.gone(failure);
   };
   port.on('error', fail);
   port.on('close', fail);
   return {
     start(user) {
       handler = user;
+      if (failure) user.gone(failure);
       port.on('data', (bytes: Uint8Array) => {
         if (!over) user.data(bytes);
       });

@@ -141,6 +141,47 @@ describe('a serial port on a pseudo-terminal', () => {
     expect(gateway.frames.every((frame) => Buffer.compare(frame, reading(0x1234)) === 0)).toBe(true);
   });
 
+  test('keeps what came before it was started, and while it was paused', async () => {
+    line.plug();
+    source = sourceOf();
+    let opened: Link | undefined;
+    await source.open((link) => {
+      opened = link;
+    });
+    await line.send(encodeSerialFrame(reading(1)));
+    await pause(20);
+    if (opened) gateway.take(opened);
+    await vi.waitFor(() => expect(gateway.frames).toEqual([reading(1)]));
+    gateway.link.pause();
+    await line.send(encodeSerialFrame(reading(2)));
+    await pause(30);
+    expect(gateway.frames).toHaveLength(1);
+    gateway.link.resume();
+    await vi.waitFor(() => expect(gateway.frames).toEqual([reading(1), reading(2)]));
+  });
+
+  test('a frame over the MTU throws HSK-1103', async () => {
+    line.plug();
+    await open();
+    expect(() => gateway.link.send(new Uint8Array(1025))).toThrow(
+      expect.objectContaining({ code: 'HSK-1103' }),
+    );
+  });
+
+  test('a link whose device went before it was started says so once it is', async () => {
+    line.plug();
+    source = sourceOf();
+    let opened: Link | undefined;
+    await source.open((link) => {
+      opened ??= link;
+    });
+    line.unplug();
+    await vi.waitFor(() => expect(source?.describe().state).toBe('absent'));
+    expect(gateway.closed).toEqual([]);
+    if (opened) gateway.take(opened);
+    expect(gateway.closed.map((cause) => cause?.code)).toEqual(['HSK-2154']);
+  });
+
   test('skips and counts junk between frames, and logs it once', async () => {
     line.plug();
     await open();
