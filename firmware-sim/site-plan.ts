@@ -25,7 +25,7 @@ export function randomOf(name: string, seed: number): Random {
   return new Random(utf8(name).reduce((hash, byte) => hash * 31 + byte, seed));
 }
 
-export const PROFILE_NAME = 'sim';
+const PROFILE_NAME = 'sim';
 
 /** The profile of every simulated node, in the words of the gateway's configuration. */
 export const profile = {

@@ -53,7 +53,6 @@ export class CoapEndpoint {
   #messageId: number;
   #tokens = 0;
   retransmissions = 0;
-  malformed = 0;
 
   constructor(clock: Clock, random: Random, port: DatagramPort, transmission: Transmission) {
     this.#clock = clock;
@@ -127,7 +126,7 @@ export class CoapEndpoint {
       message = decodeCoap(bytes);
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
-      this.malformed++;
+      // What can't be read is passed over without a word (RFC 7252, 4.2 and 4.3).
       return;
     }
     if (message.type === 'ACK' || message.type === 'RST') this.#acknowledged(message);

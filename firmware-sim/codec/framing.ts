@@ -52,7 +52,7 @@ export function wrap(frame: Uint8Array): Uint8Array {
 }
 
 /** The frame within one run of bytes between zeros. */
-export function unwrap(run: Uint8Array): Uint8Array {
+function unwrap(run: Uint8Array): Uint8Array {
   const plain = unstuff(run);
   if (plain.length < 3) throw new Malformed('7.2: an empty frame');
   const frame = plain.slice(0, -2);

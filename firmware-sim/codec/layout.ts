@@ -9,7 +9,7 @@ export interface LayoutEntry {
 export type Layout = readonly LayoutEntry[];
 
 /** An alias without a layout carries one content section of type 0x8000 (6.1.3). */
-export const OPAQUE: Layout = [{ type: 0x8000, length: 0 }];
+const OPAQUE: Layout = [{ type: 0x8000, length: 0 }];
 
 export function encodeLayout(layout: Layout): Uint8Array {
   return join(...layout.flatMap(({ type, length }) => [uint(type, 2), uint(length, 1)]));

@@ -84,7 +84,7 @@ export const section = {
 type MessageName = keyof typeof message;
 type SectionName = keyof typeof section;
 
-export const FIRST_CONTENT = 0x8000;
+const FIRST_CONTENT = 0x8000;
 const MAX_PAYLOAD = 65_532;
 
 /**

@@ -68,11 +68,6 @@ export class SimNode implements Host {
     return this.#waiting === 0;
   }
 
-  /** Runs of bytes that the node could not read as frames. */
-  get badFrames(): number {
-    return this.#session.badFrames;
-  }
-
   /** Power on: RESUME where a context is left, else CONNECT_TOKEN. */
   start(): void {
     if (this.phase !== 'off') return;

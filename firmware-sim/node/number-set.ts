@@ -11,10 +11,6 @@ export class NumberSet {
     return this.#ranges.reduce((size, [first, last]) => size + last - first + 1, 0);
   }
 
-  get ranges(): readonly (readonly [number, number])[] {
-    return this.#ranges;
-  }
-
   has(number: number): boolean {
     const range = this.#ranges[this.#indexFor(number)];
     return range !== undefined && range[0] <= number;

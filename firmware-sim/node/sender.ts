@@ -51,10 +51,6 @@ export class Sender<M> {
     return this.#queue.map(({ message }) => message);
   }
 
-  get empty(): boolean {
-    return this.#queue.length === 0;
-  }
-
   push(message: M): void {
     this.#queue.push({ message, leftAt: 0, bytes: 0, sends: 0 });
     this.#pump();

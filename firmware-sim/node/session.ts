@@ -41,7 +41,7 @@ export interface SessionHost {
 }
 
 const CONNECT_FIRST_MS = 1000;
-const CONNECT_LAST_MS = 4000;
+const CONNECT_LAST_MS = 2000;
 const REFUSED_MS = 5000;
 const RESET_PACE_MS = 1000;
 const RESUME_LAST_MS = 10_000;
@@ -81,7 +81,10 @@ export class Session {
     this.#clock = options.clock;
     for (const channel of options.channels) this.#channels.set(channel.topic, channel);
     const mtu = options.mtu ?? DEFAULT_MTU;
-    this.#uart = new Uart(options.clock, options.port, options.baud, mtu, (frame) => this.#frame(frame));
+    this.#uart = new Uart(options.clock, options.port, options.baud, mtu, {
+      frame: (frame) => this.#frame(frame),
+      dropped: () => host.ledger.count('bad-frame'),
+    });
     this.sender = new Sender<Outbound>({
       clock: options.clock,
       byteMs: this.#uart.byteMs,
@@ -94,11 +97,6 @@ export class Session {
 
   get phase(): Phase {
     return this.#phase;
-  }
-
-  /** Runs of bytes that were no frame. */
-  get badFrames(): number {
-    return this.#uart.dropped;
   }
 
   /** Power on: RESUME where a context is left, else CONNECT_TOKEN. */

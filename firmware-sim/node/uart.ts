@@ -6,6 +6,12 @@ import type { BytePort } from '../line/byte-port.ts';
 /** After a silence of this length a frame is led by a zero, which ends whatever noise came meanwhile (7.2). */
 const QUIET_MS = 100;
 
+export interface UartListener {
+  frame(frame: Uint8Array): void;
+  /** A run of bytes that was no frame. */
+  dropped(): void;
+}
+
 /** The node's serial port: frames in and out, and when the line will be free. */
 export class Uart {
   readonly #clock: Clock;
@@ -16,25 +22,18 @@ export class Uart {
   #deframer: Deframer;
   #freeAt = 0;
 
-  constructor(clock: Clock, port: BytePort, baud: number, mtu: number, onFrame: (frame: Uint8Array) => void) {
+  constructor(clock: Clock, port: BytePort, baud: number, mtu: number, listener: UartListener) {
     this.#clock = clock;
     this.#port = port;
     this.#mtu = mtu;
     this.byteMs = 10_000 / baud;
     this.#deframer = new Deframer(mtu);
     port.onData((bytes) => {
-      for (const frame of this.#deframer.push(bytes)) onFrame(frame);
+      const { dropped } = this.#deframer;
+      const frames = this.#deframer.push(bytes);
+      for (let count = dropped; count < this.#deframer.dropped; count++) listener.dropped();
+      for (const frame of frames) listener.frame(frame);
     });
-  }
-
-  /** Runs of bytes that were no frame, since the last restart. */
-  get dropped(): number {
-    return this.#deframer.dropped;
-  }
-
-  /** When the last byte given so far will have left. */
-  get freeAt(): number {
-    return this.#freeAt;
   }
 
   /** What was received in part is lost. */

@@ -40,8 +40,8 @@ describe('a node on a good line', () => {
     node.start();
     take(3);
     clock.advance(60_000);
-    expect(gateway.long.length).toBeGreaterThan(10);
-    expect(gateway.long.length).toBeLessThan(20);
+    expect(gateway.long.length).toBeGreaterThan(20);
+    expect(gateway.long.length).toBeLessThan(40);
     gateway.answers = true;
     clock.advance(5000);
     expect(gateway.sequences('n/0')).toEqual(upTo(3));
@@ -132,6 +132,7 @@ describe('a node on a bad line', () => {
     expect(acknowledged.size).toBeGreaterThan(made * 0.9);
     expect(taken.length).toBeGreaterThanOrEqual(acknowledged.size);
     expect(node.ledger.counts.get('retransmission')).toBeGreaterThan(0);
+    expect(node.ledger.counts.get('bad-frame')).toBeGreaterThan(0);
   });
 
   test('takes each command once, in order, and answers it', () => {
@@ -332,6 +333,23 @@ describe('RESUME and RESET', () => {
     expect(gateway.sequences('n/0')).toEqual([3]);
   });
 
+  test('a node that says DISCONNECT begins a new session when it starts again, with what waited', () => {
+    const { clock, gateway, node, take } = setUp();
+    node.start();
+    clock.advance(1000);
+    gateway.deaf = true;
+    take(2);
+    clock.advance(20);
+    node.disconnect();
+    clock.advance(1000);
+    expect(gateway.long.at(-1)?.type).toBe(message.disconnect);
+    gateway.deaf = false;
+    node.start();
+    clock.advance(1000);
+    expect(gateway.session?.number).toBe(2);
+    expect(gateway.sequences('n/0')).toEqual([1, 2]);
+  });
+
   test('a CONNACK that comes twice changes nothing', () => {
     const { clock, gateway, node, line, take, reading } = setUp();
     node.start();
@@ -383,14 +401,17 @@ describe('credit', () => {
     take(20);
     clock.advance(500);
     const before = gateway.short.length;
+    take(5);
     clock.advance(60_000);
-    const probes = gateway.short.slice(before).filter(({ kind }) => kind === 'reliable' || kind === 'batch');
+    const sent = gateway.short.slice(before);
+    const probes = sent.filter((frame) => frame.kind === 'reliable' || frame.kind === 'batch');
+    expect(new Set(probes.map(({ id8 }) => id8))).toEqual(new Set([2]));
     expect(probes.length).toBeGreaterThan(3);
     expect(probes.length).toBeLessThan(30);
     expect(gateway.sequences('n/0')).toEqual([1]);
     gateway.credit = 5;
     clock.advance(11_000);
-    expect(gateway.sequences('n/0')).toEqual(upTo(21));
+    expect(gateway.sequences('n/0')).toEqual(upTo(26));
   });
 
   test('a node that is busy grants no credit, and each command arrives once', () => {
