@@ -11,9 +11,11 @@ import {
   coapSchema,
   isIntegerEncoding,
   isVariableLength,
+  type MqttConfig,
   mqttSchema,
   type ProfileConfig,
   profileSchema,
+  type SerialConfig,
   serialSchema,
   tcpSchema,
 } from './schema.ts';
@@ -189,16 +191,12 @@ function checkClients(raw: unknown, profiles: readonly Item<ProfileConfig>[], fi
   }
 }
 
-function checkSerial(ports: readonly Item<z.infer<typeof serialSchema>>[], findings: Findings): void {
+function checkSerial(ports: readonly Item<SerialConfig>[], findings: Findings): void {
   checkUnique(ports, ({ path }) => path, 'path', findings, 'a device can be opened once');
   checkUnique(ports, ({ name, path }) => name ?? basename(path), 'name', findings, 'set name on one of them');
 }
 
-function checkMqtt(
-  { path, value }: Item<z.infer<typeof mqttSchema>>,
-  folder: string,
-  findings: Findings,
-): void {
+function checkMqtt({ path, value }: Item<MqttConfig>, folder: string, findings: Findings): void {
   const { error, warning } = findings;
   for (const key of ['topic', 'commands'] as const) {
     const template = value[key];

@@ -42,7 +42,7 @@ export function formatProblem(file: string, { line, column, path, wrong, right }
 }
 
 /** `serial[0].baud` */
-export function formatPath(path: KeyPath): string {
+function formatPath(path: KeyPath): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
     return text === '' ? part : `${text}.${part}`;

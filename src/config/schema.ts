@@ -242,7 +242,6 @@ export const configSchema = z.strictObject({
 
 /** The configuration with every default filled in. */
 export type Config = z.infer<typeof configSchema>;
-export type ContentConfig = z.infer<typeof contentSchema>;
 export type ProfileConfig = z.infer<typeof profileSchema>;
 export type ClientConfig = z.infer<typeof clientSchema>;
 export type SerialConfig = z.infer<typeof serialSchema>;

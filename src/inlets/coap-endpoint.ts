@@ -152,7 +152,8 @@ export class CoapEndpoint {
     if (!exchange || exchange.reply) return;
     if (((first >> 4) & 3) !== (exchange.confirmable ? CoapType.ACK : CoapType.NON)) return;
     if (code === EMPTY_CODE) exchange.acknowledged = true;
-    else exchange.reply = bytes;
+    // A copy, because the library ties everything it knows of the exchange to its own.
+    else exchange.reply = Uint8Array.from(bytes);
   }
 
   #receive(bytes: Buffer, from: RemoteInfo, handle: () => void): void {

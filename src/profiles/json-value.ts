@@ -43,6 +43,6 @@ function keyText(key: unknown): string {
   return typeof key === 'string' ? key : JSON.stringify(toJson(key));
 }
 
-export function base64(bytes: Uint8Array): string {
+function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
