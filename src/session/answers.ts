@@ -1,5 +1,6 @@
 import { MessageType, ShortKind } from '../wire/numbers.ts';
 import { encodeShort } from '../wire/short-form.ts';
+import type { Aliases } from './aliases.ts';
 import type { Dialect } from './dialect.ts';
 import type { Incoming } from './incoming.ts';
 import { earliest, type Outgoing } from './outgoing.ts';
@@ -15,8 +16,7 @@ export interface AnswersOptions {
   readonly dialect: Dialect;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
-  /** The peer was told that we have its messages up to `messageId`. */
-  told(messageId: number): void;
+  readonly aliases: Aliases;
 }
 
 /** The short frames that a session owes its peer: RESET, RESUME, ACK, PONG, PING. At most one of each waits, so that a slow line merges them. */
@@ -123,10 +123,10 @@ export class Answers {
   }
 
   #tell(): number {
-    const { incoming, told } = this.#options;
+    const { incoming, aliases } = this.#options;
     const { settled } = incoming;
     incoming.acks.sent(settled);
-    told(settled);
+    aliases.told(settled);
     return settled;
   }
 }

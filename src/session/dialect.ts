@@ -2,7 +2,7 @@ import { HashikeError } from '../base/errors.ts';
 import { readBatch, writeBatch } from '../wire/batch.ts';
 import { compactContent, expandContent } from '../wire/layout.ts';
 import { decodeMessage, encodeMessage } from '../wire/long-form.ts';
-import type { Alias, AliasEntry, Message, NumberedMessage, Publish } from '../wire/message.ts';
+import type { AliasEntry, Message, NumberedMessage, Publish } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, MessageType, ShortKind } from '../wire/numbers.ts';
 import {
   decodeShort,
@@ -15,7 +15,7 @@ import {
 import type { Aliases } from './aliases.ts';
 import type { Entry } from './outbound.ts';
 import type { Age, Batch } from './ports.ts';
-import { receivable } from './roles.ts';
+import { isNumbered, receivable } from './roles.ts';
 import { ageOf, timestampAt } from './session-clock.ts';
 
 /** Kinds 0 and 1 say that the reading was no older than this when it was first sent (clause 6.1.6). */
@@ -24,7 +24,7 @@ const FRESH_MS = 1000;
 /** What a frame says, whichever form it has. */
 export type Heard =
   | { readonly kind: 'numbered'; readonly messageId: number; readonly message: Numbered; readonly age: Age }
-  | { readonly kind: 'other'; readonly message: Exclude<Message, Alias>; readonly age: Age }
+  | { readonly kind: 'other'; readonly message: Message; readonly age: Age }
   | { readonly kind: 'ack'; readonly messageId: number; readonly credit: number | undefined }
   | { readonly kind: 'confirmed'; readonly messageId: number }
   | { readonly kind: 'ping' | 'pong'; readonly echo: number; readonly short: boolean }
@@ -128,33 +128,22 @@ export class Dialect {
       });
     }
     const age = ageOf(message.timestamp, this.#epoch, now, roundTripMs);
-    switch (message.type) {
-      case MessageType.PUBLISH: {
-        const resolved = this.#resolve(message);
-        const { messageId } = resolved;
-        return messageId === undefined
-          ? { kind: 'other', message: resolved, age }
-          : { kind: 'numbered', messageId, message: resolved, age };
-      }
-      case MessageType.SUBSCRIBE:
-      case MessageType.UNSUBSCRIBE:
-      case MessageType.WATCH:
-      case MessageType.UNWATCH:
-      case MessageType.PRESENCE_JOINED:
-      case MessageType.PRESENCE_LEFT:
-      case MessageType.ALIAS:
-        return { kind: 'numbered', messageId: message.messageId, message, age };
-      case MessageType.ACK:
-        return { kind: 'ack', messageId: message.messageId, credit: undefined };
-      case MessageType.CONFIRMED:
-        return { kind: 'confirmed', messageId: message.messageId };
-      case MessageType.PING:
-        return { kind: 'ping', echo: message.echo ?? 0, short: false };
-      case MessageType.PONG:
-        return { kind: 'pong', echo: message.echo, short: false };
-      default:
-        return { kind: 'other', message, age };
+    if (message.type === MessageType.PUBLISH) {
+      const resolved = this.#resolve(message);
+      const { messageId } = resolved;
+      return messageId === undefined
+        ? { kind: 'other', message: resolved, age }
+        : { kind: 'numbered', messageId, message: resolved, age };
     }
+    if (message.type === MessageType.ACK) {
+      return { kind: 'ack', messageId: message.messageId, credit: undefined };
+    }
+    if (message.type === MessageType.CONFIRMED) return { kind: 'confirmed', messageId: message.messageId };
+    if (message.type === MessageType.PING) return { kind: 'ping', echo: message.echo ?? 0, short: false };
+    if (message.type === MessageType.PONG) return { kind: 'pong', echo: message.echo, short: false };
+    return isNumbered(message)
+      ? { kind: 'numbered', messageId: message.messageId, message, age }
+      : { kind: 'other', message, age };
   }
 
   #hearShort(frame: ShortFrame, situation: Situation): Heard {

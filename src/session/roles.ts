@@ -1,3 +1,4 @@
+import type { Message, NumberedMessage, Publish } from '../wire/message.ts';
 import { MessageType } from '../wire/numbers.ts';
 
 const both: readonly MessageType[] = [
@@ -32,3 +33,18 @@ export const receivable: Readonly<Record<'server' | 'client', ReadonlySet<Messag
     MessageType.UDP_TICKET,
   ]),
 };
+
+const numbered: ReadonlySet<MessageType> = new Set([
+  MessageType.SUBSCRIBE,
+  MessageType.UNSUBSCRIBE,
+  MessageType.WATCH,
+  MessageType.UNWATCH,
+  MessageType.PRESENCE_JOINED,
+  MessageType.PRESENCE_LEFT,
+  MessageType.ALIAS,
+]);
+
+/** Whether a message other than PUBLISH, which tells by its MESSAGE_ID, is numbered (clause 5.1.1). */
+export function isNumbered(message: Exclude<Message, Publish>): message is Exclude<NumberedMessage, Publish> {
+  return numbered.has(message.type);
+}

@@ -1,4 +1,6 @@
 const MIN_TIMEOUT_MS = 50;
+/** The least allowance for variation: a receiver may take this long to send its ACK (clause 5.2.1). */
+const MIN_ALLOWANCE_MS = 20;
 /** Before the first sample (RFC 6298, 2.1). */
 const INITIAL_TIMEOUT_MS = 1000;
 
@@ -25,6 +27,6 @@ export class RoundTrip {
   /** How long to wait for an acknowledgement after the last bit has left. */
   get timeout(): number {
     if (this.#smoothed === undefined) return INITIAL_TIMEOUT_MS;
-    return Math.max(MIN_TIMEOUT_MS, this.#smoothed + 4 * this.#variation);
+    return Math.max(MIN_TIMEOUT_MS, this.#smoothed + Math.max(MIN_ALLOWANCE_MS, 4 * this.#variation));
   }
 }

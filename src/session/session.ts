@@ -76,7 +76,7 @@ class Session implements SessionMachine {
       dialect: this.#dialect,
       incoming: this.#incoming,
       outgoing: this.#outgoing,
-      told: (messageId) => this.#aliases.told(messageId),
+      aliases: this.#aliases,
     });
   }
 
@@ -112,7 +112,11 @@ class Session implements SessionMachine {
     this.#outgoing.attach(transport, peerReceived === undefined);
     this.#incoming.attach(transport);
     if (peerReceived === undefined) return;
-    if (this.#maySay(peerReceived)) this.#covered(this.#outgoing.resumed(peerReceived));
+    if (!this.#outgoing.outbound.canHave(peerReceived)) {
+      this.#violated(neverSent(peerReceived));
+      return;
+    }
+    this.#covered(this.#outgoing.resumed(peerReceived));
     this.#outgoing.pump(now);
   }
 
@@ -250,13 +254,11 @@ class Session implements SessionMachine {
         this.#effects.receive(heard.message, heard.age);
         break;
       case 'ack':
-        if (!this.#maySay(heard.messageId)) break;
-        this.#covered(this.#outgoing.acknowledge(heard.messageId, heard.credit, now));
+        if (!this.#outgoing.outbound.canHave(heard.messageId)) this.#refuse(neverSent(heard.messageId));
+        else this.#covered(this.#outgoing.acknowledge(heard.messageId, heard.credit, now));
         break;
       case 'confirmed':
-        if (!this.#maySay(heard.messageId) || heard.messageId <= this.#confirmed) break;
-        this.#confirmed = heard.messageId;
-        this.#effects.confirmed(heard.messageId);
+        this.#confirmedHeard(heard.messageId);
         break;
       case 'ping':
         this.#answers.owePong(heard);
@@ -282,11 +284,14 @@ class Session implements SessionMachine {
     }
   }
 
-  /** Whether the peer may say that it has up to `messageId`; if not, that is refused. */
-  #maySay(messageId: number): boolean {
-    const may = this.#outgoing.outbound.canHave(messageId);
-    if (!may) this.#refuse(neverSent(messageId));
-    return may;
+  #confirmedHeard(messageId: number): void {
+    const { last, claimed } = this.#outgoing.outbound;
+    if (messageId > Math.max(last, claimed)) {
+      this.#refuse(neverSent(messageId));
+    } else if (messageId > this.#confirmed) {
+      this.#confirmed = messageId;
+      this.#effects.confirmed(messageId);
+    }
   }
 
   #resumeHeard(session16: number, messageId: number): void {
@@ -321,6 +326,10 @@ class Session implements SessionMachine {
       this.#options.dropped(dropReasons[error.code] ?? 'malformed');
       return;
     }
+    this.#violated(error);
+  }
+
+  #violated(error: HashikeError): void {
     this.#broken = true;
     this.#outgoing.stop();
     this.#effects.violated(error);

@@ -191,7 +191,7 @@ class Run {
     process.kept.push(...values(side.received, true).slice(0, settled - process.startedAt));
     process.bestEffort.push(...values(side.received, false));
     // What the disk says of acknowledgements may lag behind.
-    const acknowledged = side.acknowledgements.filter(() => this.#random() < 0.7).at(-1)?.messageId;
+    const acknowledged = side.acknowledgements.findLast(() => this.#random() < 0.7)?.messageId;
     const sent = Math.max(process.sentAtStart, acknowledged ?? 0);
     process.side = this.#side(process.role, settled, sent, true);
     process.startedAt = settled;
