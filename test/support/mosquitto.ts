@@ -39,8 +39,13 @@ export class Mosquitto implements AsyncDisposable {
   static async start(options: MosquittoOptions = {}): Promise<Mosquitto> {
     const folder = mkdtempSync(join(tmpdir(), 'hashike-mosquitto-'));
     const broker = new Mosquitto(await freePort(), folder, options.tls !== undefined);
-    broker.#configure(options);
-    await broker.start();
+    try {
+      broker.#configure(options);
+      await broker.start();
+    } catch (error) {
+      await broker[Symbol.asyncDispose]();
+      throw error;
+    }
     return broker;
   }
 
