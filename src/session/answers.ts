@@ -3,8 +3,11 @@ import { encodeShort } from '../wire/short-form.ts';
 import type { Aliases } from './aliases.ts';
 import type { Dialect } from './dialect.ts';
 import type { Incoming } from './incoming.ts';
+import { Line } from './line.ts';
 import { earliest, type Outgoing } from './outgoing.ts';
 import { ResumeExchange } from './resume-exchange.ts';
+
+const RESUME_BYTES = 4;
 
 interface Ping {
   readonly echo: number;
@@ -75,8 +78,8 @@ export class Answers {
     return session16 === this.#session16;
   }
 
-  resumeHeard(): void {
-    this.#resume.heard();
+  resumeHeard(now: number): void {
+    this.#resume.heard(now, this.#resumeTimeout);
   }
 
   oweReset(): void {
@@ -104,7 +107,7 @@ export class Answers {
       return encodeShort({ kind: ShortKind.RESET });
     }
     if (this.#resume.owed) {
-      this.#resume.sent(outgoing.line.freeAt(now), outgoing.roundTrip.timeout);
+      this.#resume.sent(outgoing.line.freeAt(now), this.#resumeTimeout);
       // A RESUME counts as an ACK.
       const settled = this.#tell();
       return encodeShort({ kind: ShortKind.RESUME, session16: this.#session16, id8: settled & 0xff });
@@ -120,6 +123,12 @@ export class Answers {
     this.#pings = (this.#pings + 1) & 0xff;
     this.#ping = { echo: this.#pings, at: now };
     return dialect.encodePing(MessageType.PING, this.#pings, dialect.shortForm, now);
+  }
+
+  /** An exchange takes two frames on the line. */
+  get #resumeTimeout(): number {
+    const { line, roundTrip } = this.#options.outgoing;
+    return roundTrip.timeout + 2 * line.duration(Line.bytes(RESUME_BYTES));
   }
 
   #tell(): number {

@@ -60,7 +60,7 @@ export interface SessionEffects {
   silent(): void;
   /** Heard again after `silent`. */
   heard(): void;
-  /** The server holds no context for us (RESET, clause 6.5.4): the owner connects anew. Never called on the server's side. */
+  /** The server holds no context for us (RESET, or a RESUME of another session, clause 6.5.4): the owner connects anew. Never called on the server's side. */
   reset(): void;
 }
 

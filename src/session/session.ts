@@ -276,7 +276,7 @@ class Session implements SessionMachine {
         break;
       }
       case 'resume':
-        this.#resumeHeard(heard.session16, heard.messageId);
+        this.#resumeHeard(heard.session16, heard.messageId, now);
         break;
       case 'reset':
         this.#effects.reset();
@@ -294,14 +294,15 @@ class Session implements SessionMachine {
     }
   }
 
-  #resumeHeard(session16: number, messageId: number): void {
+  #resumeHeard(session16: number, messageId: number, now: number): void {
     if (this.#answers.isOurs(session16) && this.#outgoing.outbound.canHave(messageId)) {
       this.#covered(this.#outgoing.resumed(messageId));
-      this.#answers.resumeHeard();
+      this.#answers.resumeHeard(now);
       return;
     }
     this.#options.dropped('resume-mismatch');
     if (this.#options.side === 'server') this.#answers.oweReset();
+    else this.#effects.reset();
   }
 
   #covered(covered: Covered | undefined): void {

@@ -43,6 +43,7 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.nat(30), fc.nat(500)) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), ms: fc.nat(200), how: joining }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('resume' as const), by: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), by: fc.nat(1), how: joining }) },
 );
 const plan = fc.record({
@@ -119,6 +120,10 @@ class Run {
     if (!this.processes[0].side.link) this.#join('handshake');
     // The slowest line with the worst loss is done in that time; what is not, hangs.
     for (let minutes = 0; minutes < 300 && this.#busy(); minutes += 1) this.clock.advance(60_000);
+    this.clock.advance(60_000);
+    const before = this.#framesSent();
+    this.clock.advance(60_000);
+    expect(this.#framesSent()).toBe(before);
   }
 
   /** Everything that was kept or received by `to`, in order. */
@@ -128,6 +133,10 @@ class Run {
 
   gotBestEffort(to: Process): number[] {
     return [...to.bestEffort, ...values(to.side.received, false)];
+  }
+
+  #framesSent(): number {
+    return this.processes.reduce((sum, { side }) => sum + (side.link?.sentFrames ?? 0), 0);
   }
 
   #busy(): boolean {
@@ -168,6 +177,9 @@ class Run {
         this.processes[0].side.link?.close();
         this.clock.advance(step.ms);
         this.#join(step.how);
+        break;
+      case 'resume':
+        this.processes[step.by === 0 ? 0 : 1].side.resume();
         break;
       case 'crash':
         this.#crash(this.processes[step.by === 0 ? 0 : 1], step.how);

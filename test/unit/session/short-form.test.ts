@@ -422,6 +422,13 @@ describe('RESUME and RESET (clause 6.5)', () => {
     expect(take()).toMatchObject([{ ...resume, id8: 0 }, { id8: 2 }, { id8: 3 }]);
   });
 
+  test('a RESUME soon after our own is not answered, so that two sides which repeated theirs come to rest (6.5.2)', () => {
+    const lone = loneSession();
+    lone.machine.attach(fast, 0, 0);
+    for (const now of [0, 999, 1001]) lone.hear({ ...resume, id8: 0 }, now);
+    expect(lone.take()).toHaveLength(2);
+  });
+
   test('says only what is settled: it counts as an ACK (6.5.2)', () => {
     const lone = loneSession();
     lone.machine.attach(fast, 0, 0);
@@ -443,6 +450,7 @@ describe('RESUME and RESET (clause 6.5)', () => {
     client.machine.attach(fast, 0, 0);
     client.hear(frame, 0);
     expect(client.take()).toEqual([]);
+    expect(client.events).toEqual(['dropped resume-mismatch', 'reset']);
   });
 
   test('RESET tells the owner of a client (6.5.4)', () => {
