@@ -9,13 +9,11 @@ import { HashikeError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import type { Random } from './base/random.ts';
 import { Teardown } from './base/teardown.ts';
-import { createMqttBridge, MQTT_BRIDGE } from './bridges/mqtt.ts';
 import { Access } from './broker/access.ts';
 import { Broker } from './broker/broker.ts';
 import { Connections } from './broker/connections.ts';
 import type { Principal } from './broker/ports.ts';
 import type { Config } from './config/schema.ts';
-import { createCoapInlet } from './inlets/coap.ts';
 import { SerialSource } from './links/serial.ts';
 import { TcpSource } from './links/tcp.ts';
 import { compileProfiles, type Profiles } from './profiles/profiles.ts';
@@ -137,11 +135,13 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
   const { config } = house;
   const { mqtt } = config.upstream;
   if (!mqtt) return [];
+  // Drivers are loaded only when configured: they cost memory and start-up time.
+  const { createMqttBridge, MQTT_BRIDGE } = await import('./bridges/mqtt.ts');
   const bridge = createMqttBridge({
     ...house,
     config: mqtt,
     gateway: config.gateway.name,
-    principal: upstreamPrincipal,
+    principal: upstreamPrincipal(MQTT_BRIDGE),
   });
   teardown.add(MQTT_BRIDGE, () => bridge.close());
   bridge.open();
@@ -155,11 +155,9 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
 }
 
 /** The configuration names the one broker whose commands are taken; which topics they reach is up to its mapping. */
-const upstreamPrincipal: Principal = {
-  clientId: MQTT_BRIDGE,
-  mayPublish: () => true,
-  maySubscribe: () => true,
-};
+function upstreamPrincipal(clientId: string): Principal {
+  return { clientId, mayPublish: () => true, maySubscribe: () => true };
+}
 
 async function startTcp(house: House, teardown: Teardown): Promise<readonly Part[]> {
   const { config, connections } = house;
@@ -191,6 +189,7 @@ async function startSerial(house: House, teardown: Teardown): Promise<readonly P
 async function startCoap(house: House, teardown: Teardown): Promise<readonly Part[]> {
   const { coap } = house.config;
   if (!coap) return [];
+  const { createCoapInlet } = await import('./inlets/coap.ts');
   const inlet = createCoapInlet({ ...house, config: coap });
   teardown.add('coap', () => inlet.close());
   await inlet.open();

@@ -6,7 +6,6 @@ import { describeError, HashikeError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { loadConfig } from '../../config/load.ts';
-import { startGateway } from '../../gateway.ts';
 import type { CliContext } from '../context.ts';
 import { configFlag } from '../flags.ts';
 import { createLogger } from '../logger.ts';
@@ -30,6 +29,8 @@ export const runCommand = buildCommand({
     for (const warning of warnings) log.warn({}, warning);
     // Heard from here on, so that a stop during the start is not lost.
     const stopped = stopSignal();
+    // Loaded here, so that the other commands start quickly.
+    const { startGateway } = await import('../../gateway.ts');
     const gateway = await startGateway({ config, version, clock: systemClock, random: systemRandom, log });
     const service = systemdServiceManager(process.env, log);
     const watchdog =
