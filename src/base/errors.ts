@@ -200,7 +200,7 @@ export const errorTable = {
     cure: 'correct the places that the text lists; docs/configuration.md describes every key',
   },
   'HSK-2402': {
-    fault: 'environment',
+    fault: 'caller',
     meaning: 'the configuration file cannot be read',
     cure: 'give the path of a readable file with --config',
   },
