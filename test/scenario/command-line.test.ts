@@ -76,7 +76,7 @@ describe('against a running gateway', () => {
   ];
 
   test('what pub publishes sub prints, with topic, publisher and content', async () => {
-    const heard = hashike(...['sub', ...as('ear'), '--count', '2', 'news/+']);
+    const heard = hashike('sub', ...as('ear'), '--count', '2', 'news/+');
     // Published until the subscription is in force; retained messages are not a given.
     let published = 0;
     let done = false;
@@ -85,7 +85,13 @@ describe('against a running gateway', () => {
     });
     while (!done) {
       const { code, stderr } = await hashike(
-        ...['pub', ...as('mouth'), '--type', '0x8001', '--hex', 'news/today', 'cafe'],
+        'pub',
+        ...as('mouth'),
+        '--type',
+        '0x8001',
+        '--hex',
+        'news/today',
+        'cafe',
       );
       expect([code, stderr]).toEqual([0, '']);
       published += 1;
@@ -103,18 +109,18 @@ describe('against a running gateway', () => {
   });
 
   test('a topic that the token does not allow is refused with code 1 or 2 and a reason', async () => {
-    const { code, stderr } = await hashike(...['pub', ...as('mouth'), 'secret/a', 'b']);
+    const { code, stderr } = await hashike('pub', ...as('mouth'), 'secret/a', 'b');
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/secret\/a.*HSK-/);
   });
 
   test('status tells links, clients, queues and counters, for people and for programs', async () => {
-    const { code, stdout } = await hashike(...['status', '--config', config]);
+    const { code, stdout } = await hashike('status', '--config', config);
     expect(code).toBe(0);
     for (const title of ['links', 'clients', 'upstream', 'spool', 'counters'])
       expect(stdout).toContain(`\n${title}\n`);
     expect(stdout).toMatch(/^cli: hashike \d+\.\d+\.\d+, process \d+, up \d+ s/);
-    const json = await hashike(...['status', '--config', config, '--json']);
+    const json = await hashike('status', '--config', config, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({
       gateway: 'cli',
       pid: gateway?.pid,
@@ -123,17 +129,17 @@ describe('against a running gateway', () => {
   });
 
   test('check says that the configuration is good', async () => {
-    const { code, stdout } = await hashike(...['check', '--config', config]);
+    const { code, stdout } = await hashike('check', '--config', config);
     expect([code, stdout]).toEqual([0, `${config} is good: gateway cli, 0 serial ports, 1 clients\n`]);
   });
 });
 
 test('token new makes a token and the hash that the configuration wants', async () => {
-  const { stdout } = await hashike(...['token', 'new']);
+  const { stdout } = await hashike('token', 'new');
   const [, token = '', hash = ''] = /device:\s+(\S+)\n.*configuration:\s+(\S+)/.exec(stdout) ?? [];
   expect(token).toMatch(/^[\w-]{22}$/);
   expect(hash).toBe(`sha256:${createHash('sha256').update(token).digest('hex')}`);
-  expect((await hashike(...['token', 'new'])).stdout).not.toContain(token);
+  expect((await hashike('token', 'new')).stdout).not.toContain(token);
 });
 
 test('status of a gateway that does not run says where it looked', async () => {
@@ -142,7 +148,7 @@ test('status of a gateway that does not run says where it looked', async () => {
     alone,
     stringify({ gateway: { name: 'alone', runtimeDirectory: join(directory, 'nobody') } }),
   );
-  const { code, stderr } = await hashike(...['status', '--config', alone]);
+  const { code, stderr } = await hashike('status', '--config', alone);
   expect(code).toBe(1);
   expect(stderr).toMatch(/nobody\/status\.sock.*HSK-4202/);
 });
