@@ -2,9 +2,10 @@ import { MessageType, ShortKind } from '../wire/numbers.ts';
 import { encodeShort } from '../wire/short-form.ts';
 import type { Aliases } from './aliases.ts';
 import type { Dialect } from './dialect.ts';
-import type { Incoming } from './incoming.ts';
+import type { Receiver } from './receiver.ts';
+import { earliest } from './earliest.ts';
 import { Line } from './line.ts';
-import { earliest, type Outgoing } from './outgoing.ts';
+import type { Sender } from './sender.ts';
 import { ResumeExchange } from './resume-exchange.ts';
 
 const RESUME_BYTES = 4;
@@ -17,8 +18,8 @@ interface Ping {
 export interface AnswersOptions {
   readonly sessionId: Uint8Array;
   readonly dialect: Dialect;
-  readonly incoming: Incoming;
-  readonly outgoing: Outgoing;
+  readonly receiver: Receiver;
+  readonly sender: Sender;
   readonly aliases: Aliases;
 }
 
@@ -43,7 +44,7 @@ export class Answers {
 
   /** When the next answer is due; in the past when one may go now. */
   get dueAt(): number | undefined {
-    const { acks } = this.#options.incoming;
+    const { acks } = this.#options.receiver;
     const now = this.#resetOwed || this.#resume.owed || acks.urgent || this.#pong || this.#pingOwed;
     return now ? Number.NEGATIVE_INFINITY : earliest(acks.dueAt, this.#resume.deadline);
   }
@@ -87,7 +88,7 @@ export class Answers {
   }
 
   tick(now: number): void {
-    this.#options.incoming.acks.tick(now);
+    this.#options.receiver.acks.tick(now);
     this.#resume.tick(now);
   }
 
@@ -101,18 +102,18 @@ export class Answers {
 
   /** The next frame that may go now. */
   next(now: number): Uint8Array | undefined {
-    const { dialect, incoming, outgoing } = this.#options;
+    const { dialect, receiver, sender } = this.#options;
     if (this.#resetOwed) {
       this.#resetOwed = false;
       return encodeShort({ kind: ShortKind.RESET });
     }
     if (this.#resume.owed) {
-      this.#resume.sent(outgoing.line.freeAt(now), this.#resumeTimeout);
+      this.#resume.sent(sender.line.freeAt(now), this.#resumeTimeout);
       // A RESUME counts as an ACK.
       const settled = this.#tell();
       return encodeShort({ kind: ShortKind.RESUME, session16: this.#session16, id8: settled & 0xff });
     }
-    if (incoming.acks.urgent) return dialect.encodeAck(this.#tell(), incoming.credit, now);
+    if (receiver.acks.urgent) return dialect.encodeAck(this.#tell(), receiver.credit, now);
     if (this.#pong) {
       const { echo, short } = this.#pong;
       this.#pong = undefined;
@@ -127,14 +128,14 @@ export class Answers {
 
   /** An exchange takes two frames on the line. */
   get #resumeTimeout(): number {
-    const { line, roundTrip } = this.#options.outgoing;
+    const { line, roundTrip } = this.#options.sender;
     return roundTrip.timeout + 2 * line.duration(Line.bytes(RESUME_BYTES));
   }
 
   #tell(): number {
-    const { incoming, aliases } = this.#options;
-    const { settled } = incoming;
-    incoming.acks.sent(settled);
+    const { receiver, aliases } = this.#options;
+    const { settled } = receiver;
+    receiver.acks.sent(settled);
     aliases.told(settled);
     return settled;
   }

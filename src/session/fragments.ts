@@ -7,11 +7,16 @@ const HEADER_BYTES = 3;
 const MAX_FRAGMENTS = 256;
 const MAX_JOINED_BYTES = MESSAGE_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 
+/** The longest frame that fragments of `mtu` bytes can carry. */
+export function mostBytesInFragments(mtu: number): number {
+  return Math.max(0, mtu - HEADER_BYTES) * MAX_FRAGMENTS;
+}
+
 /** Cuts a frame into FRAGMENT frames of at most `mtu` bytes (clause 6.6.1); undefined when an index byte does not count that far. */
 export function fragment(frame: Uint8Array, mtu: number, id8: number): Uint8Array[] | undefined {
   const size = mtu - HEADER_BYTES;
+  if (frame.length > mostBytesInFragments(mtu)) return undefined;
   const count = Math.ceil(frame.length / size);
-  if (size < 1 || count > MAX_FRAGMENTS) return undefined;
   return Array.from({ length: count }, (_, index) =>
     encodeShort({
       kind: ShortKind.FRAGMENT,

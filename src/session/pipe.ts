@@ -77,12 +77,14 @@ export class SessionPipe {
     this.act((session, now) => session.drained(now));
   }
 
-  /** One timer at most. One that fires before it is needed does no harm, so it is only ever brought forward. */
+  /** One timer at most. One that fires before it is needed does no harm, so it is brought forward but never put off. */
   #arm(): void {
-    const { deadline } = this.#machine;
-    if (deadline === undefined || deadline >= this.#timerAt) return;
+    const deadline = this.#machine.deadline ?? Number.POSITIVE_INFINITY;
+    const never = deadline === Number.POSITIVE_INFINITY;
+    if (deadline >= this.#timerAt && !never) return;
     this.#timer?.cancel();
     this.#timerAt = deadline;
+    if (never) return;
     this.#timer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
       this.act((session, now) => session.tick(now));

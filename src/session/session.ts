@@ -6,19 +6,14 @@ import { MessageType } from '../wire/numbers.ts';
 import { Aliases } from './aliases.ts';
 import { Answers } from './answers.ts';
 import { Dialect, type Heard, type Numbered, type Situation } from './dialect.ts';
+import { earliest } from './earliest.ts';
 import { FragmentJoiner } from './fragments.ts';
-import { Incoming } from './incoming.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { Line } from './line.ts';
 import type { Covered } from './outbound.ts';
-import { earliest, Outgoing } from './outgoing.ts';
-import type {
-  Outgoing as OutgoingMessage,
-  SessionEffects,
-  SessionMachine,
-  SessionOptions,
-  Transport,
-} from './ports.ts';
+import type { Outgoing, SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
+import { Receiver } from './receiver.ts';
+import { Sender } from './sender.ts';
 import { timestampAt } from './session-clock.ts';
 
 /** Numbers stay below 2^32 - 1 (clause 5.1.4). */
@@ -34,8 +29,8 @@ class Session implements SessionMachine {
   readonly #effects: SessionEffects;
   readonly #aliases: Aliases;
   readonly #dialect: Dialect;
-  readonly #incoming: Incoming;
-  readonly #outgoing: Outgoing;
+  readonly #receiver: Receiver;
+  readonly #sender: Sender;
   readonly #answers: Answers;
   readonly #joiner: FragmentJoiner;
   readonly #keepAlive: KeepAlive;
@@ -52,7 +47,7 @@ class Session implements SessionMachine {
     this.#dialect = new Dialect({ side, epoch, aliases: this.#aliases });
     this.#joiner = new FragmentJoiner(() => dropped('fragment-lost'));
     this.#keepAlive = new KeepAlive(options.keepAliveMs);
-    this.#incoming = new Incoming({
+    this.#receiver = new Receiver({
       received: options.received,
       limits,
       aliases: this.#aliases,
@@ -60,7 +55,7 @@ class Session implements SessionMachine {
       hold: (held) => effects.hold(held),
       dropped,
     });
-    this.#outgoing = new Outgoing({
+    this.#sender = new Sender({
       sent: options.sent,
       restored: options.restored,
       sendQueueBytes: limits.sendQueueBytes,
@@ -74,8 +69,8 @@ class Session implements SessionMachine {
     this.#answers = new Answers({
       sessionId: options.sessionId,
       dialect: this.#dialect,
-      incoming: this.#incoming,
-      outgoing: this.#outgoing,
+      receiver: this.#receiver,
+      sender: this.#sender,
       aliases: this.#aliases,
     });
   }
@@ -85,15 +80,15 @@ class Session implements SessionMachine {
   }
 
   get received(): number {
-    return this.#incoming.received;
+    return this.#receiver.received;
   }
 
   get settled(): number {
-    return this.#incoming.settled;
+    return this.#receiver.settled;
   }
 
   get queuedBytes(): number {
-    return this.#outgoing.outbound.bytes;
+    return this.#sender.outbound.bytes;
   }
 
   get aliases(): readonly AliasEntry[] {
@@ -101,7 +96,7 @@ class Session implements SessionMachine {
   }
 
   get roundTripMs(): number | undefined {
-    return this.#outgoing.roundTrip.smoothed;
+    return this.#sender.roundTrip.smoothed;
   }
 
   attach(transport: Transport, now: number, peerReceived: number | undefined): void {
@@ -109,22 +104,22 @@ class Session implements SessionMachine {
     this.#transport = transport;
     this.#dialect.shortForm = transport.shortForm;
     this.#keepAlive.attach(now, transport.reliable);
-    this.#outgoing.attach(transport, peerReceived === undefined);
-    this.#incoming.attach(transport);
+    this.#sender.attach(transport, peerReceived === undefined);
+    this.#receiver.attach(transport);
     if (peerReceived === undefined) return;
-    if (!this.#outgoing.outbound.canHave(peerReceived)) {
+    if (!this.#sender.outbound.canHave(peerReceived)) {
       this.#violated(neverSent(peerReceived));
       return;
     }
-    this.#covered(this.#outgoing.resumed(peerReceived));
-    this.#outgoing.pump(now);
+    this.#covered(this.#sender.resumed(peerReceived));
+    this.#sender.pump(now);
   }
 
   detach(): void {
     this.#transport = undefined;
     this.#broken = false;
-    this.#outgoing.detach();
-    this.#incoming.detach();
+    this.#sender.detach();
+    this.#receiver.detach();
     this.#answers.clear();
     this.#joiner.clear();
   }
@@ -132,11 +127,11 @@ class Session implements SessionMachine {
   frame(bytes: Uint8Array, now: number): void {
     if (!this.#transport || this.#broken) return;
     this.#listen(bytes, now, false);
-    this.#outgoing.pump(now);
+    this.#sender.pump(now);
   }
 
-  sendReliable(message: OutgoingMessage, now: number, tag?: number): number | undefined {
-    const { outbound } = this.#outgoing;
+  sendReliable(message: Outgoing, now: number, tag?: number): number | undefined {
+    const { outbound } = this.#sender;
     const messageId = outbound.last + 1;
     if (messageId > LAST_NUMBER) {
       this.#effects.violated(new HashikeError('HSK-2004', 'the numbers of a session are used up'));
@@ -144,7 +139,7 @@ class Session implements SessionMachine {
     }
     const numbered: NumberedMessage = { ...message, messageId, timestamp: this.timestamp(now) };
     const frame = encodeChecked(numbered);
-    if (!this.#outgoing.carries(frame.length)) {
+    if (!this.#sender.carries(frame.length)) {
       throw new HashikeError('HSK-2005', 'a message is longer than the link can carry', {
         length: frame.length,
         mtu: this.#transport?.mtu,
@@ -154,7 +149,7 @@ class Session implements SessionMachine {
     outbound.push(numbered, frame, now, tag);
     if (numbered.type === MessageType.ALIAS) this.#aliases.declareOurs(messageId, numbered.entries);
     if (messageId <= outbound.claimed) this.#covered(outbound.acknowledge(messageId));
-    else this.#outgoing.pump(now);
+    else this.#sender.pump(now);
     return messageId;
   }
 
@@ -165,48 +160,51 @@ class Session implements SessionMachine {
     }
     const publish = { ...message, timestamp: this.timestamp(now) };
     const frame = encodeChecked(publish);
-    return this.#outgoing.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
+    return this.#sender.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
   }
 
   sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean {
     if (!this.#transport) return false;
     const frame = this.#dialect.encodeControl(message, this.settled);
-    if (message.type !== MessageType.DISCONNECT) return this.#outgoing.control(frame, now);
-    this.#outgoing.last(frame, now);
+    if (message.type !== MessageType.DISCONNECT) return this.#sender.control(frame, now);
+    this.#sender.last(frame, now);
     return true;
   }
 
   sendResume(now: number): void {
     if (!this.#transport?.shortForm) return;
-    this.#outgoing.hold();
+    this.#sender.hold();
     this.#answers.beginResume();
-    this.#outgoing.pump(now);
+    this.#sender.pump(now);
   }
 
   settle(messageId: number, now: number): void {
-    this.#incoming.settle(messageId, now);
-    if (this.#incoming.acks.urgent) this.#outgoing.pump(now);
+    this.#receiver.settle(messageId, now);
+    if (this.#receiver.acks.urgent) this.#sender.pump(now);
   }
 
   drained(now: number): void {
-    this.#outgoing.drained();
-    this.#outgoing.pump(now);
+    this.#sender.drained();
+    this.#sender.pump(now);
   }
 
   tick(now: number): void {
     if (!this.#transport) return;
-    if (this.#keepAlive.fallsSilent(now)) this.#effects.silent();
+    if (this.#keepAlive.fallsSilent(now)) {
+      this.#effects.silent();
+      if (!this.attached) return;
+    }
     const { pingAt } = this.#keepAlive;
     if (pingAt !== undefined && pingAt <= now) this.#answers.owePing();
     this.#answers.tick(now);
-    this.#outgoing.tick(now);
-    this.#outgoing.pump(now);
+    this.#sender.tick(now);
+    this.#sender.pump(now);
   }
 
   get deadline(): number | undefined {
     if (!this.#transport || this.#broken) return undefined;
     const owedAt = earliest(this.#answers.dueAt, this.#keepAlive.pingAt);
-    return earliest(this.#outgoing.deadline(owedAt), this.#keepAlive.silentAt);
+    return earliest(this.#sender.deadline(owedAt), this.#keepAlive.silentAt);
   }
 
   timestamp(now: number): number {
@@ -231,7 +229,7 @@ class Session implements SessionMachine {
   }
 
   #situation(frame: Uint8Array, now: number): Situation {
-    const { line, outbound } = this.#outgoing;
+    const { line, outbound } = this.#sender;
     return {
       now,
       expected: this.received + 1,
@@ -245,7 +243,7 @@ class Session implements SessionMachine {
     switch (heard.kind) {
       case 'numbered':
         this.#measureFor(heard.message);
-        if (!this.#incoming.take(heard.messageId, heard.message, heard.age, now)) {
+        if (!this.#receiver.take(heard.messageId, heard.message, heard.age, now)) {
           this.#refuse(skips(this.received, heard.messageId));
         }
         break;
@@ -254,8 +252,8 @@ class Session implements SessionMachine {
         this.#effects.receive(heard.message, heard.age);
         break;
       case 'ack':
-        if (!this.#outgoing.outbound.canHave(heard.messageId)) this.#refuse(neverSent(heard.messageId));
-        else this.#covered(this.#outgoing.acknowledge(heard.messageId, heard.credit, now));
+        if (!this.#sender.outbound.canHave(heard.messageId)) this.#refuse(neverSent(heard.messageId));
+        else this.#covered(this.#sender.acknowledge(heard.messageId, heard.credit, now));
         break;
       case 'confirmed':
         this.#confirmedHeard(heard.messageId);
@@ -267,7 +265,7 @@ class Session implements SessionMachine {
         const roundTripMs = this.#answers.pongHeard(heard.echo, now);
         // On a line the time depends on what else is on it: there the ACKs tell.
         if (roundTripMs !== undefined && this.#transport?.reliable)
-          this.#outgoing.roundTrip.sample(roundTripMs);
+          this.#sender.roundTrip.sample(roundTripMs);
         break;
       }
       case 'fragment': {
@@ -285,7 +283,7 @@ class Session implements SessionMachine {
   }
 
   #confirmedHeard(messageId: number): void {
-    const { last, claimed } = this.#outgoing.outbound;
+    const { last, claimed } = this.#sender.outbound;
     if (messageId > Math.max(last, claimed)) {
       this.#refuse(neverSent(messageId));
     } else if (messageId > this.#confirmed) {
@@ -295,8 +293,8 @@ class Session implements SessionMachine {
   }
 
   #resumeHeard(session16: number, messageId: number, now: number): void {
-    if (this.#answers.isOurs(session16) && this.#outgoing.outbound.canHave(messageId)) {
-      this.#covered(this.#outgoing.resumed(messageId));
+    if (this.#answers.isOurs(session16) && this.#sender.outbound.canHave(messageId)) {
+      this.#covered(this.#sender.resumed(messageId));
       this.#answers.resumeHeard(now);
       return;
     }
@@ -307,7 +305,7 @@ class Session implements SessionMachine {
 
   #covered(covered: Covered | undefined): void {
     if (!covered) return;
-    const { acknowledged } = this.#outgoing.outbound;
+    const { acknowledged } = this.#sender.outbound;
     this.#aliases.acknowledged(acknowledged);
     this.#effects.acknowledged(acknowledged, covered.tag);
   }
@@ -332,7 +330,7 @@ class Session implements SessionMachine {
 
   #violated(error: HashikeError): void {
     this.#broken = true;
-    this.#outgoing.stop();
+    this.#sender.stop();
     this.#effects.violated(error);
   }
 }

@@ -65,25 +65,24 @@ describe('a user’s mistake ends with code 2, a cause, a cure and no stack trac
   });
 });
 
-describe('against a running gateway', () => {
-  const as = (name: string): string[] => [
-    '--url',
-    url,
-    '--token-file',
-    join(directory, 'token'),
-    '--name',
-    name,
-  ];
+/** `value`, once whatever is ready has had its turn. */
+function nextTurn<T>(value: T): Promise<T> {
+  return new Promise((resolve) => {
+    setImmediate(resolve, value);
+  });
+}
 
+function as(name: string): string[] {
+  return ['--url', url, '--token-file', join(directory, 'token'), '--name', name];
+}
+
+describe('against a running gateway', () => {
   test('what pub publishes sub prints, with topic, publisher and content', async () => {
     const heard = hashike('sub', ...as('ear'), '--count', '2', 'news/+');
     // Published until the subscription is in force; retained messages are not a given.
+    const pending = Symbol('pending');
     let published = 0;
-    let done = false;
-    const finished = heard.finally(() => {
-      done = true;
-    });
-    while (!done) {
+    while ((await Promise.race([heard, nextTurn(pending)])) === pending) {
       const { code, stderr } = await hashike(
         'pub',
         ...as('mouth'),
@@ -96,7 +95,7 @@ describe('against a running gateway', () => {
       expect([code, stderr]).toEqual([0, '']);
       published += 1;
     }
-    const { code, stdout } = await finished;
+    const { code, stdout } = await heard;
     expect(code).toBe(0);
     expect(published).toBeGreaterThanOrEqual(2);
     const line = { topic: 'news/today', client: 'person/mouth', contents: [['0x8001', 'cafe']] };

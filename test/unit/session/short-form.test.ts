@@ -391,6 +391,48 @@ describe('credit (clause 6.4)', () => {
   });
 });
 
+describe('a line that is busy', () => {
+  const disconnect = {
+    type: MessageType.DISCONNECT,
+    timestamp: 0,
+    reason: { code: 0, text: 'x'.repeat(80) },
+  } as const;
+
+  test('drops control messages that it would not drain within ten seconds', () => {
+    const lone = loneSession();
+    lone.machine.attach({ ...wire, bitRate: 300 }, 0, 0);
+    const reason = { code: 7, text: 'x'.repeat(40) };
+    const taken = Array.from({ length: 10 }, (_, index) =>
+      lone.machine.sendControl({ type: MessageType.REJECTED, timestamp: 0, messageId: index, reason }, 0),
+    );
+    expect(taken.filter(Boolean)).toHaveLength(5);
+    expect(lone.events).toContain('dropped send-queue-full');
+  });
+
+  test('serves reliable and other messages turn by turn', () => {
+    const lone = loneSession();
+    lone.machine.attach({ ...wire, bitRate: 1200 }, 0, 0);
+    for (const value of [1, 2, 3]) {
+      lone.machine.sendReliable(reading(value), 0);
+      lone.machine.sendBestEffort(reading(value), 0);
+    }
+    lone.tickUntil(400);
+    expect(lone.take().map((frame) => 'kind' in frame && frame.kind)).toEqual([1, 0, 1, 0, 1, 0]);
+  });
+
+  test('lets DISCONNECT pass, in fragments if need be', () => {
+    const from = loneSession();
+    const to = loneSession({ side: 'client' });
+    const narrow = { ...wire, mtu: 40 };
+    from.machine.attach(narrow, 0, 0);
+    to.machine.attach(narrow, 0, 0);
+    for (const value of [1, 2, 3]) from.machine.sendReliable(reading(value, 100), 0);
+    from.machine.sendControl(disconnect, 0);
+    for (const frame of from.frames) to.machine.frame(frame, 0);
+    expect(to.received.at(-1)?.message).toEqual(disconnect);
+  });
+});
+
 describe('RESUME and RESET (clause 6.5)', () => {
   const resume = { kind: ShortKind.RESUME, session16: 0x0708 } as const;
 

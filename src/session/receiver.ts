@@ -12,7 +12,7 @@ interface Arrival {
   readonly at: number;
 }
 
-export interface IncomingOptions {
+export interface ReceiverOptions {
   readonly received: number;
   readonly limits: SessionOptions['limits'];
   readonly aliases: Aliases;
@@ -25,16 +25,16 @@ export interface IncomingOptions {
  * Takes the peer's numbered messages in order and exactly once (clause 5.1.3), has them settled, and knows when an ACK is due. No more than `unsettledMessages` wait to be
  * settled: a reliable link is held then, on a lossy one the credit ends (clause 5.2.4).
  */
-export class Incoming {
+export class Receiver {
   readonly acks: AckSchedule;
-  readonly #options: IncomingOptions;
+  readonly #options: ReceiverOptions;
   readonly #inbound: Inbound<Arrival>;
   /** What a lossy link takes after the last number settled. */
   readonly #credit: number;
   #reliable = true;
   #holding = false;
 
-  constructor(options: IncomingOptions) {
+  constructor(options: ReceiverOptions) {
     this.#options = options;
     this.#inbound = new Inbound({
       received: options.received,

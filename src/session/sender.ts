@@ -1,7 +1,8 @@
 import { Fifo } from '../base/fifo.ts';
 import { HashikeError } from '../base/errors.ts';
 import { MAX_SHORT_IN_FLIGHT } from '../wire/numbers.ts';
-import { fragment } from './fragments.ts';
+import { earliest } from './earliest.ts';
+import { fragment, mostBytesInFragments } from './fragments.ts';
 import { Line } from './line.ts';
 import { Outbound, type Covered, type Entry } from './outbound.ts';
 import type { Transport } from './ports.ts';
@@ -12,8 +13,10 @@ import { RoundTrip } from './round-trip.ts';
 const MIN_ACKNOWLEDGEMENT_MS = 100;
 /** Best-effort readings have no way to say that they grew old, so what the line can't drain in this time is dropped (clause 6.1.6). */
 const MAX_BEST_EFFORT_WAIT_MS = 1000;
+/** Answers that would come later than this are of no use, and would keep others waiting. */
+const MAX_CONTROL_WAIT_MS = 10_000;
 
-export interface OutgoingOptions {
+export interface SenderOptions {
   readonly sent: number;
   readonly restored: boolean;
   readonly sendQueueBytes: number;
@@ -32,9 +35,9 @@ export interface OutgoingOptions {
  * Everything that is sent: short answers, control messages, reliable ones in order and within the window, best-effort ones between them. Never puts more on the line
  * than it drains in a moment, so that an ACK need not wait; sends again what got lost.
  */
-export class Outgoing {
+export class Sender {
   readonly outbound: Outbound;
-  readonly #options: OutgoingOptions;
+  readonly #options: SenderOptions;
   #transport: Transport | undefined;
   #line = new Line(undefined);
   #roundTrip = new RoundTrip();
@@ -48,12 +51,12 @@ export class Outgoing {
   /** Frames of a message that was cut. */
   readonly #fragments = new Fifo<Uint8Array>();
   #fragmented = 0;
-  readonly #control = new Fifo<Uint8Array>();
-  readonly #bestEffort = new Fifo<Uint8Array>();
+  /** Control and best-effort messages that wait for the line. */
+  readonly #waiting = new Fifo<Uint8Array>();
   #waitingBytes = 0;
   #reliableHasTurn = true;
 
-  constructor(options: OutgoingOptions) {
+  constructor(options: SenderOptions) {
     this.#options = options;
     this.outbound = new Outbound({ ...options, maxBytes: options.sendQueueBytes });
   }
@@ -81,11 +84,8 @@ export class Outgoing {
 
   detach(): void {
     this.#transport = undefined;
-    for (let waiting = this.#control.length + this.#bestEffort.length; waiting > 0; waiting -= 1) {
-      this.#options.dropped('link-lost');
-    }
-    this.#control.clear();
-    this.#bestEffort.clear();
+    for (let waiting = this.#waiting.length; waiting > 0; waiting -= 1) this.#options.dropped('link-lost');
+    this.#waiting.clear();
     this.#fragments.clear();
     this.#waitingBytes = 0;
   }
@@ -104,26 +104,26 @@ export class Outgoing {
   carries(length: number): boolean {
     if (!this.#transport) return true;
     const { mtu, shortForm } = this.#transport;
-    return length <= mtu || (shortForm && length <= (mtu - 3) * 256);
+    return length <= mtu || (shortForm && length <= mostBytesInFragments(mtu));
   }
 
   /** Queues a control message. False, and counted, when it can't be carried or too much waits. */
   control(frame: Uint8Array, now: number): boolean {
-    return this.#enqueue(this.#control, frame, this.#options.sendQueueBytes, now);
+    return this.#enqueue(frame, this.#options.sendQueueBytes, MAX_CONTROL_WAIT_MS, now);
   }
 
   /** Queues a best-effort message. False, and counted, when it can't be carried or too much waits. */
   bestEffort(frame: Uint8Array, now: number): boolean {
-    const room = Math.min(
-      this.#options.sendQueueBytes - this.outbound.bytes,
-      this.#line.drains(MAX_BEST_EFFORT_WAIT_MS),
-    );
-    return this.#enqueue(this.#bestEffort, frame, room, now);
+    const room = this.#options.sendQueueBytes - this.outbound.bytes;
+    return this.#enqueue(frame, room, MAX_BEST_EFFORT_WAIT_MS, now);
   }
 
   /** Sends a last frame past all queues. */
   last(frame: Uint8Array, now: number): void {
-    this.#put(frame, now);
+    this.#fragments.clear();
+    let next = this.#cut(frame)?.first;
+    if (!next) this.#options.dropped('too-long');
+    for (; next; next = this.#fragments.shift()) this.#put(next, now);
   }
 
   /** What the peer acknowledges; undefined when it is nothing new. */
@@ -171,9 +171,7 @@ export class Outgoing {
   deadline(owedAt: number | undefined): number | undefined {
     if (!this.#transport || this.#blocked || this.#stopped) return undefined;
     const readyAt = this.#line.readyAt;
-    const works =
-      this.#fragments.length + this.#control.length + this.#bestEffort.length > 0 ||
-      this.#nextReliable() !== undefined;
+    const works = this.#fragments.length + this.#waiting.length > 0 || this.#nextReliable() !== undefined;
     return earliest(
       owedAt === undefined ? undefined : Math.max(owedAt, readyAt),
       works ? readyAt : undefined,
@@ -210,17 +208,17 @@ export class Outgoing {
     this.#options.transmitted(now);
   }
 
-  #enqueue(queue: Fifo<Uint8Array>, frame: Uint8Array, room: number, now: number): boolean {
+  #enqueue(frame: Uint8Array, room: number, maxWaitMs: number, now: number): boolean {
     if (!this.carries(frame.length)) {
       this.#options.dropped('too-long');
       return false;
     }
-    const waits = this.#waitingBytes > 0 || !this.#ready(now);
-    if (waits && this.#waitingBytes + frame.length > room) {
+    const waits = this.#waiting.length > 0 || !this.#ready(now);
+    if (waits && this.#waitingBytes + frame.length > Math.min(room, this.#line.drains(maxWaitMs))) {
       this.#options.dropped('send-queue-full');
       return false;
     }
-    queue.push(frame);
+    this.#waiting.push(frame);
     this.#waitingBytes += frame.length;
     this.pump(now);
     return true;
@@ -229,18 +227,14 @@ export class Outgoing {
   #next(now: number): Uint8Array | undefined {
     const first = this.#options.owed(now) ?? this.#fragments.shift();
     if (first) return first;
-    const control = this.#take(this.#control);
-    if (control) return control;
     // Turn by turn, so that neither starves the other.
     const entry = this.#nextReliable();
-    const bestEffort = entry && this.#reliableHasTurn ? undefined : this.#take(this.#bestEffort);
-    this.#reliableHasTurn = bestEffort !== undefined;
-    if (bestEffort) return bestEffort;
-    return entry && this.#takeEntry(entry, now);
-  }
-
-  #take(queue: Fifo<Uint8Array>): Uint8Array | undefined {
-    const frame = queue.shift();
+    if (entry && (this.#reliableHasTurn || this.#waiting.length === 0)) {
+      this.#reliableHasTurn = false;
+      return this.#takeEntry(entry, now);
+    }
+    this.#reliableHasTurn = true;
+    const frame = this.#waiting.shift();
     if (!frame) return undefined;
     this.#waitingBytes -= frame.length;
     return this.#cut(frame)?.first;
@@ -318,11 +312,4 @@ export class Outgoing {
     if (this.outbound.inFlight === 0) this.#recovery.rest();
     else this.#recovery.arm(this.#line.freeAt(now), this.#roundTrip.timeout);
   }
-}
-
-/** The smallest of the times that are there. */
-export function earliest(...times: readonly (number | undefined)[]): number | undefined {
-  let first: number | undefined;
-  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
-  return first;
 }
