@@ -1,72 +1,28 @@
 import { hex } from '../base/bytes.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Counters } from '../base/counters.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { SessionMachine } from '../session/ports.ts';
-import { type SessionLink, SessionPipe, type SessionPipeOptions } from '../session/pipe.ts';
-import type { Spool, StoredSession } from '../spool/ports.ts';
+import type { SessionPipeOptions } from '../session/pipe.ts';
+import type { StoredSession } from '../spool/ports.ts';
 import { peekType } from '../wire/long-form.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import { isShortForm } from '../wire/short-form.ts';
-import type { Broker } from './broker.ts';
 import type { ClientQueue } from './client-queues.ts';
 import { Custody } from './custody.ts';
 import { DurableFeed, type Sent } from './durable-feed.ts';
-import type { Delivery, Principal, Subscriber } from './ports.ts';
+import { GuardedPipe } from './guarded-pipe.ts';
+import type { Delivery, Subscriber } from './ports.ts';
 import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
-import { encodeContext, type SessionContext } from './session-context.ts';
+import { encodeContext } from './session-context.ts';
 import { SessionRequests } from './session-requests.ts';
+import type { Carrier, SessionEvents, SessionIdentity, SessionServices } from './session-surroundings.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Messages that came early on a lossy link and are kept. */
 const REORDER_MESSAGES = 32;
 const NO_CONTEXT = new Uint8Array(0);
-
-/** What a session is from its beginning, or what is known of it after a restart. */
-export interface SessionIdentity {
-  readonly sessionId: Uint8Array;
-  /** SHA-256 of the RESUME_KEY. */
-  readonly keyHash: Uint8Array;
-  readonly principal: Principal;
-  /** The wire it belongs to (clause 6.5.1). */
-  readonly place: string | undefined;
-  readonly context: SessionContext;
-  readonly received: number;
-  readonly sent: number;
-  /** It was begun by an earlier process. */
-  readonly restored: boolean;
-}
-
-export interface SessionServices {
-  readonly broker: Broker;
-  readonly spool: Pick<Spool, 'saveSession'>;
-  readonly clock: Clock;
-  readonly counters: Counters;
-  readonly log: Log;
-  readonly limits: {
-    readonly sendQueueBytes: number;
-    readonly unsettledMessages: number;
-    readonly subscriptionsPerClient: number;
-  };
-}
-
-/** The connection that a session is attached to, as far as the session needs it. */
-export interface Carrier {
-  readonly link: SessionLink;
-  /** Takes the session off the link, with DISCONNECT where a reason is given, and closes the link where it can be closed. */
-  disconnect(reason: ReasonValue | undefined): void;
-}
-
-/** What the registry of sessions wants to know. */
-export interface SessionEvents {
-  detached(session: ClientSession): void;
-  /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
-  over(session: ClientSession, will: boolean): void;
-}
 
 /**
  * The server's side of one session after the handshake (clause 5): it carries out what the client asks, and hands it what it subscribed to. It outlives
@@ -83,16 +39,13 @@ export class ClientSession implements Subscriber {
   readonly #events: SessionEvents;
   readonly #queue: ClientQueue | undefined;
   readonly #feed: DurableFeed | undefined;
-  readonly #pipe: SessionPipe;
+  readonly #pipe: GuardedPipe;
   readonly #subscriptions: Subscriptions;
   readonly #requests: SessionRequests;
   readonly #log: Log;
   #carrier: Carrier | undefined;
   #away = false;
   #over = false;
-  /** Depth of the calls into the machine, and what is to be done after them. */
-  #driving = 0;
-  readonly #afterwards: (() => void)[] = [];
 
   /** @param queue makes the session durable: its reliable deliveries wait on disk, and its context survives a restart. */
   constructor(
@@ -118,7 +71,7 @@ export class ClientSession implements Subscriber {
       failed: (error) => this.#failed(error),
       completed: () => this.#requests.proceed(),
     });
-    this.#pipe = new SessionPipe({
+    this.#pipe = new GuardedPipe({
       clock,
       session: {
         side: 'server',
@@ -147,10 +100,10 @@ export class ClientSession implements Subscriber {
         idHex: this.idHex,
         durable: this.durable,
         timestamp: () => this.timestamp(),
-        settle: (messageId) => this.#act((session, now) => session.settle(messageId, now)),
-        control: (message) => this.#act((session, now) => session.sendControl(message, now)),
+        settle: (messageId) => this.#pipe.act((session, now) => session.settle(messageId, now)),
+        control: (message) => this.#pipe.act((session, now) => session.sendControl(message, now)),
         end: (reason, will) => this.#end(reason, will),
-        violated: (error) => this.#violated(error),
+        violated: (error) => this.violated(error),
       },
       principal,
       subscriptions: this.#subscriptions,
@@ -210,7 +163,7 @@ export class ClientSession implements Subscriber {
 
   /** The session clock (clause 3.1.3). */
   timestamp(): number {
-    return this.#act((session, now) => session.timestamp(now));
+    return this.#pipe.act((session, now) => session.timestamp(now));
   }
 
   /**
@@ -221,7 +174,7 @@ export class ClientSession implements Subscriber {
     this.#carrier?.disconnect({ code: Reason.TAKEN_OVER, text: 'another connection took the session over' });
     this.#carrier = carrier;
     this.#away = false;
-    this.#drive((pipe) => {
+    this.#pipe.drive((pipe) => {
       pipe.attach(carrier.link, peerReceived);
       if (peerReceived === undefined) pipe.act((session, now) => session.sendResume(now));
     });
@@ -232,24 +185,31 @@ export class ClientSession implements Subscriber {
   detach(): void {
     if (!this.#carrier) return;
     this.#carrier = undefined;
-    this.#drive((pipe) => pipe.detach());
-    if (!this.#over) this.#events.detached(this);
+    this.#pipe.drive((pipe) => pipe.detach());
+    if (!this.#over) this.#events.detached();
   }
 
   /** One frame of the client. */
   frame(bytes: Uint8Array): void {
-    this.#drive((pipe) => pipe.frame(bytes));
+    this.#pipe.drive((pipe) => pipe.frame(bytes));
     if (this.durable && mayDeclareAliases(bytes) && !this.#over) this.custody.saveSoon();
   }
 
   drained(): void {
-    this.#drive((pipe) => pipe.drained());
+    this.#pipe.drive((pipe) => pipe.drained());
   }
 
   deliver({ publication, reliable }: Delivery): void {
     if (this.#over) return;
     if (!reliable) this.#sendBestEffort(publication);
     else if (this.#sendReliable(publication, undefined) === 'full') this.#slow();
+  }
+
+  /** The client broke the protocol: the session is over (clauses 5.7.2 and 5.7.3). */
+  violated(error: HashikeError): void {
+    this.#services.counters.counter('protocol_errors').add();
+    this.#log.warn({ err: error }, 'a client broke the protocol');
+    this.#end({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) }, true);
   }
 
   /** Publishes the will, where there is one. */
@@ -278,7 +238,7 @@ export class ClientSession implements Subscriber {
       receive: (message, age) => this.#requests.receive(message, age),
       acknowledged: (messageId, tag) => this.#feed?.acknowledged(messageId, tag),
       confirmed: () => undefined,
-      violated: (error) => this.#violated(error),
+      violated: (error) => this.violated(error),
       silent: () => this.#silent(),
       heard: () => {
         this.#away = false;
@@ -287,32 +247,11 @@ export class ClientSession implements Subscriber {
     };
   }
 
-  /** Lets the session act, and then does what could not be done in the midst of it. */
-  #drive<T>(act: (pipe: SessionPipe) => T): T {
-    this.#driving += 1;
-    try {
-      return act(this.#pipe);
-    } finally {
-      this.#driving -= 1;
-      if (this.#driving === 0) for (const action of this.#afterwards.splice(0)) action();
-    }
-  }
-
-  #act<T>(action: (session: SessionMachine, now: number) => T): T {
-    return this.#drive((pipe) => pipe.act(action));
-  }
-
-  /** A session may not be detached from within one of its own calls. */
-  #afterDriving(action: () => void): void {
-    if (this.#driving > 0) this.#afterwards.push(action);
-    else action();
-  }
-
   #sendReliable(publication: Publication, seq: number | undefined): Sent {
     const { clock } = this.#services;
     try {
       const message = toPublish(publication, clock.wall());
-      const messageId = this.#act((session, now) => session.sendReliable(message, now, seq));
+      const messageId = this.#pipe.act((session, now) => session.sendReliable(message, now, seq));
       return messageId === undefined ? 'full' : 'sent';
     } catch (error) {
       this.#undeliverable(error);
@@ -324,7 +263,7 @@ export class ClientSession implements Subscriber {
     const { clock } = this.#services;
     try {
       const message = toPublish(publication, clock.wall());
-      this.#act((session, now) => session.sendBestEffort(message, now));
+      this.#pipe.act((session, now) => session.sendBestEffort(message, now));
     } catch (error) {
       this.#undeliverable(error);
     }
@@ -337,12 +276,6 @@ export class ClientSession implements Subscriber {
     this.#log.warn({ err: error }, 'a message could not be delivered to a client');
   }
 
-  #violated(error: HashikeError): void {
-    this.#services.counters.counter('protocol_errors').add();
-    this.#log.warn({ err: error }, 'a client broke the protocol');
-    this.#end({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) }, true);
-  }
-
   /** Custody was not possible: the client keeps its message, learns from SESSION_EXPIRED what has arrived, and sends the rest again. */
   #failed(error: unknown): void {
     this.custody.doubt();
@@ -352,10 +285,14 @@ export class ClientSession implements Subscriber {
     this.#end({ code: Reason.LIMIT, text: 'the message could not be stored' }, true);
   }
 
+  /** It stayed over the bound of its queue (clause 5.5.4). */
   #slow(): void {
+    const error = new HashikeError('HSK-3006', 'the send queue of a client is full (limits.sendQueueBytes)', {
+      queuedBytes: this.queuedBytes,
+    });
     this.#services.counters.counter('slow_consumers').add();
-    this.#log.warn({ queuedBytes: this.queuedBytes }, 'a subscriber is too slow; its session ends');
-    this.#end({ code: Reason.SLOW_CONSUMER, text: 'the send queue is full (limits.sendQueueBytes)' }, true);
+    this.#log.warn({ err: error }, 'a subscriber is too slow; its session ends');
+    this.#end({ code: Reason.SLOW_CONSUMER, text: error.message }, true);
   }
 
   /** Where a link cannot be closed the node is away, and may be asleep (clause 5.6.1). */
@@ -368,14 +305,14 @@ export class ClientSession implements Subscriber {
   }
 
   #disconnect(reason: ReasonValue | undefined): void {
-    this.#afterDriving(() => this.#carrier?.disconnect(reason));
+    this.#pipe.afterwards(() => this.#carrier?.disconnect(reason));
   }
 
   #end(reason: ReasonValue | undefined, will: boolean): void {
     if (this.#over) return;
     this.#over = true;
     this.#disconnect(reason);
-    this.#afterDriving(() => this.#events.over(this, will));
+    this.#pipe.afterwards(() => this.#events.over(will));
   }
 
   #snapshot(): StoredSession {

@@ -7,9 +7,10 @@ import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
 import type { ConnectResume, ConnectToken, Message, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import { encodeShort, isShortForm } from '../wire/short-form.ts';
-import type { Carrier, ClientSession } from './client-session.ts';
+import type { ClientSession } from './client-session.ts';
 import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './handshake.ts';
 import { shorten } from './reasons.ts';
+import type { Carrier } from './session-surroundings.ts';
 import type { Sessions } from './sessions.ts';
 
 /** When to come back after CONNACK_FAILED_BUSY. */
@@ -103,9 +104,12 @@ export class Connection implements LinkHandler, Carrier {
   }
 
   closed(cause?: HashikeError): void {
-    if (cause) {
+    if (cause?.fault === 'peer') {
+      this.#options.counters.drops(this.link.name, 'malformed').add();
+      this.#log.warn({ err: cause }, 'a peer sent what is no message');
+      this.#session?.violated(cause);
+    } else if (cause) {
       this.#log.info({ err: cause }, 'a link broke');
-      if (cause.fault === 'peer') this.#options.counters.drops(this.link.name, 'malformed').add();
     }
     this.#release();
     this.#options.closed();
@@ -232,8 +236,9 @@ export class Connection implements LinkHandler, Carrier {
     this.#session = session;
     const early = this.#early ?? [];
     this.#early = undefined;
-    this.#options.sessions.attach(session, this, peerReceived);
+    // Before the session, which may want to hold the link back.
     this.link.resume();
+    this.#options.sessions.attach(session, this, peerReceived);
     for (const frame of early) this.frame(frame);
   }
 

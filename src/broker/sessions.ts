@@ -7,9 +7,10 @@ import type { Profiles } from '../profiles/profiles.ts';
 import type { Spool, StoredSession } from '../spool/ports.ts';
 import type { Access } from './access.ts';
 import { ClientQueues } from './client-queues.ts';
-import { ClientSession, type Carrier, type SessionIdentity, type SessionServices } from './client-session.ts';
+import { ClientSession } from './client-session.ts';
 import type { Grant } from './handshake.ts';
 import { decodeContext } from './session-context.ts';
+import type { Carrier, SessionIdentity, SessionServices } from './session-surroundings.ts';
 
 const SESSION_ID_BYTES = 8;
 const RESUME_KEY_BYTES = 16;
@@ -165,9 +166,9 @@ export class Sessions {
     const queue = durable
       ? this.#queues.of(clientId, this.#options.profiles.forClient(clientId).commands)
       : undefined;
-    const session = new ClientSession(identity, this.#options, queue, {
-      detached: (detached) => this.#startWindow(detached),
-      over: (ended, will) => this.#over(ended, will),
+    const session: ClientSession = new ClientSession(identity, this.#options, queue, {
+      detached: () => this.#startWindow(session),
+      over: (will) => this.#over(session, will),
     });
     this.#alive.set(session.idHex, session);
     this.#byClient.set(clientId, session);

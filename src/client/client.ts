@@ -5,10 +5,10 @@ import type { Link } from '../links/link.ts';
 import type { Inbound, Outgoing } from '../session/ports.ts';
 import { SessionPipe } from '../session/pipe.ts';
 import { matches, validateFilter, validateTopic } from '../topic/topic.ts';
-import { decodeMessage, encodeMessage } from '../wire/long-form.ts';
 import type { ConnackSuccess, Message, Publish, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
 import { type ClientOptions, type Settings, settingsOf } from './options.ts';
+import { shakeHands } from './handshake.ts';
 import { PendingMessages } from './pending-messages.ts';
 import { isFinal, refusalOf } from './refusals.ts';
 import { ClientSubscription } from './subscription.ts';
@@ -175,38 +175,20 @@ export class HashikeClient {
       link.close();
       throw closedError();
     }
-    await new Promise<void>((resolve, reject) => {
-      let answered = false;
-      const timer = clock.after(timeoutMs, () => link.close());
-      link.start({
+    await shakeHands(link, {
+      hello: this.#hello(),
+      clock,
+      timeoutMs,
+      answered: (message) => this.#answered(link, message),
+      after: {
         frame: (bytes) => {
-          if (answered) {
-            if (link === this.#link) this.#pipe?.frame(bytes);
-            return;
-          }
-          answered = true;
-          timer.cancel();
-          try {
-            this.#answered(link, decodeMessage(bytes));
-            resolve();
-          } catch (error) {
-            link.close();
-            reject(asError(error));
-          }
+          if (link === this.#link) this.#pipe?.frame(bytes);
         },
         drained: () => {
           if (link === this.#link) this.#pipe?.drained();
         },
-        closed: (cause) => {
-          timer.cancel();
-          if (answered) this.#lost(link);
-          else
-            reject(
-              new HashikeError('HSK-3104', 'the connection was closed before the server answered', {}, cause),
-            );
-        },
-      });
-      link.send(encodeMessage(this.#hello()));
+        closed: () => this.#lost(link),
+      },
     });
   }
 
@@ -381,12 +363,6 @@ function rejectionOf(reason: ReasonValue): HashikeError {
 function retryAfter(error: unknown): number {
   const wish = error instanceof HashikeError ? error.context['retryAfter'] : undefined;
   return typeof wish === 'number' ? wish : 0;
-}
-
-function asError(thrown: unknown): HashikeError {
-  return thrown instanceof HashikeError
-    ? thrown
-    : new HashikeError('HSK-1001', 'a handshake failed', {}, thrown);
 }
 
 function nothing(): void {}

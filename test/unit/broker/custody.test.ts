@@ -168,7 +168,7 @@ describe('requests that are refused', () => {
     const rejected = peer
       .heard(MessageType.REJECTED)
       .map(({ messageId, reason }) => [messageId, reason.code]);
-    expect(rejected.toSorted()).toEqual([
+    expect(rejected.toSorted(([a], [b]) => (a ?? 0) - (b ?? 0))).toEqual([
       [1, Reason.NOT_ALLOWED],
       [2, Reason.INVALID_TOPIC],
       [3, Reason.NOT_ALLOWED],

@@ -1,0 +1,51 @@
+import type { Clock } from '../base/clock.ts';
+import type { Counters } from '../base/counters.ts';
+import type { Log } from '../base/log.ts';
+import type { SessionLink } from '../session/pipe.ts';
+import type { Spool } from '../spool/ports.ts';
+import type { ReasonValue } from '../wire/message.ts';
+import type { Broker } from './broker.ts';
+import type { Principal } from './ports.ts';
+import type { SessionContext } from './session-context.ts';
+
+/** What a session is from its beginning, or what is known of it after a restart. */
+export interface SessionIdentity {
+  readonly sessionId: Uint8Array;
+  /** SHA-256 of the RESUME_KEY. */
+  readonly keyHash: Uint8Array;
+  readonly principal: Principal;
+  /** The wire it belongs to (clause 6.5.1). */
+  readonly place: string | undefined;
+  readonly context: SessionContext;
+  readonly received: number;
+  readonly sent: number;
+  /** It was begun by an earlier process. */
+  readonly restored: boolean;
+}
+
+export interface SessionServices {
+  readonly broker: Broker;
+  readonly spool: Pick<Spool, 'saveSession'>;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  readonly limits: {
+    readonly sendQueueBytes: number;
+    readonly unsettledMessages: number;
+    readonly subscriptionsPerClient: number;
+  };
+}
+
+/** The connection that a session is attached to, as far as the session needs it. */
+export interface Carrier {
+  readonly link: SessionLink;
+  /** Takes the session off the link, with DISCONNECT where a reason is given, and closes the link where it can be closed. */
+  disconnect(reason: ReasonValue | undefined): void;
+}
+
+/** What the registry of sessions wants to know of one. */
+export interface SessionEvents {
+  detached(): void;
+  /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
+  over(will: boolean): void;
+}
