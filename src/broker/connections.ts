@@ -51,6 +51,7 @@ export class Connections {
   readonly #sessions: Sessions;
   readonly #connections = new Set<Connection>();
   readonly #stopGauges: readonly (() => void)[];
+  #closed = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -70,6 +71,10 @@ export class Connections {
   /** Serves a link until it closes; to be given to `LinkSource.open`. */
   accept(link: Link): void {
     const { limits, clock, counters, log } = this.#options;
+    if (this.#closed) {
+      link.close();
+      return;
+    }
     const connection = new Connection({
       link,
       sessions: this.#sessions,
@@ -96,8 +101,12 @@ export class Connections {
       .toSorted((a, b) => (a.client < b.client ? -1 : 1));
   }
 
-  /** Tells every client that the server stops (their sessions live on where they are on disk) and closes the links. */
+  /**
+   * Tells every client that the server stops (their sessions live on where they are on disk) and closes the links. To be called before the sources of links are
+   * closed, so that it can still be said; links that come later are closed.
+   */
   close(): void {
+    this.#closed = true;
     for (const connection of this.#connections) {
       connection.disconnect({ code: Reason.SHUTTING_DOWN, text: 'the server stops' });
     }

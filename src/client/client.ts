@@ -57,6 +57,8 @@ export class HashikeClient {
   /** Undefined before the first session, and when the server has forgotten it. */
   #key: SessionKey | undefined;
   #retry: Timer | undefined;
+  /** Settled when the last connection is closed. */
+  readonly #gone = Promise.withResolvers<void>();
   #ended: { readonly error: HashikeError | undefined } | undefined;
 
   constructor(settings: Settings) {
@@ -119,8 +121,11 @@ export class HashikeClient {
     return subscription;
   }
 
-  /** Says goodbye: the session ends. What is not acknowledged is rejected with HSK-3104, and readers come to their end. */
-  close(): void {
+  /**
+   * Says goodbye: the session ends. What is not acknowledged is rejected with HSK-3104, and readers come to their end. Resolves when everything that was sent is
+   * with the operating system, or the server has not taken it in a bounded time.
+   */
+  close(): Promise<void> {
     this.#pipe?.act((session, now) =>
       session.sendControl(
         {
@@ -132,6 +137,8 @@ export class HashikeClient {
       ),
     );
     this.#finish(undefined);
+    if (!this.#link) this.#gone.resolve();
+    return this.#gone.promise;
   }
 
   /** Sends a numbered message, now or as soon as there is a connection, and resolves at its ACK. */
@@ -318,7 +325,8 @@ export class HashikeClient {
     if (link !== this.#link) return;
     this.#link = undefined;
     this.#pipe?.detach();
-    if (!this.#ended) this.#reconnectLater(0);
+    if (this.#ended) this.#gone.resolve();
+    else this.#reconnectLater(0);
   }
 
   #reconnectLater(leastMs: number): void {

@@ -121,6 +121,19 @@ describe('clients over TCP', () => {
     await a.publish('a/2', number(2));
   });
 
+  test('what was published right before close still arrives', async () => {
+    const at = await house();
+    const reader = await client(at, 'b');
+    const subscription = await reader.subscribe('t');
+    for (let value = 0; value < 20; value += 1) {
+      const hasty = await at.client('a');
+      await hasty.publish('t', number(value), { reliable: false });
+      await hasty.close();
+      expect(hasty.connected).toBe(false);
+    }
+    expect(await take(subscription, 20)).toEqual(upTo(20));
+  });
+
   test('connecting where nothing listens is a clear error', async () => {
     const at = await house();
     await at.stop();
@@ -157,8 +170,8 @@ describe('clients over TCP', () => {
           expect(await take(subscription, 60)).toEqual(upTo(60));
           expect(await take(own, 60)).toEqual(upTo(60));
         } finally {
-          publisher.close();
-          reader.close();
+          await publisher.close();
+          await reader.close();
           cuts += proxy.cuts;
           await proxy.close();
         }
@@ -287,7 +300,7 @@ describe('clients over TCP', () => {
     const at = await house();
     const raw = await bare(at.port, connectToken('a'));
     const b = await client(at, 'b');
-    b.close();
+    await b.close();
     await vi.waitFor(() => expect(at.connections.describe()).toMatchObject([{ client: 'a' }]));
     await at.stop();
     await vi.waitFor(() =>

@@ -199,7 +199,7 @@ describe('the client', () => {
     const results = await Promise.allSettled(
       Array.from({ length: 10 }, (_, index) => {
         const publishing = client.publish(`topic/${index}`, content);
-        if (index === 9) client.close();
+        if (index === 9) void client.close();
         return publishing;
       }),
     );
@@ -217,7 +217,7 @@ describe('the client', () => {
     await server.peer.say(ack(1));
     const subscription = await subscribing;
     const failed = codeOf(client.publish('a', content));
-    client.close();
+    await client.close();
     expect(await failed).toBe('HSK-3104');
     expect((await subscription.next()).done).toBe(true);
     await settle();
