@@ -57,7 +57,7 @@ async function expectHeldBack(site: Site): Promise<void> {
 }
 
 describe('a full disk', () => {
-  test.for([
+  test.concurrent.for([
     { name: 'but for the reserve of the spool', left: 30 * 1024 * 1024 },
     { name: 'to the last byte', left: 0 },
   ])('$name holds nodes back and loses nothing acknowledged', async ({ left }) => {
@@ -93,7 +93,7 @@ describe('a full disk', () => {
 });
 
 describe('a queue at its quota', () => {
-  test('holds nodes back until the upstream takes from it, and loses nothing acknowledged', async () => {
+  test.concurrent('holds nodes back until the upstream takes from it, and loses nothing acknowledged', async () => {
     await using site = await Site.open({
       serial: [{ names: ['node-1', 'node-2'], intervalMs: 5 }],
       coap: { names: ['coap-1'] },

@@ -19,6 +19,7 @@ describe('kill -9 of the gateway at any moment while nodes go on', () => {
     await using site = await Site.open({
       serial: [{ names: ['node-1', 'node-2', 'node-3'], intervalMs: 10, seed }],
       coap: { names: ['coap-1'], intervalMs: 40, seed },
+      tcp: { names: ['tcp-1'], intervalMs: 20 },
     });
     await site.start();
     const { gateway, broker } = site;
@@ -51,6 +52,11 @@ describe('kill -9 of the gateway at any moment while nodes go on', () => {
       expect(sums, node).toMatchObject({ rejected: 0, overflowed: 0, forgotten: 0 });
       expect(sums.acknowledged, node).toBeGreaterThan(ROUNDS);
     }
+    expect((await site.status()).spool).toContainEqual({
+      consumer: 'upstream/mqtt/refused',
+      messages: 0,
+      bytes: 0,
+    });
     // The broker gives a command again that it has no PUBACK for; its number tells.
     const numbers = Array.from({ length: commands }, (_, index) => index + 1);
     expect([...new Set(site.commandsOf('node-1'))]).toEqual(numbers);

@@ -39,7 +39,7 @@ class Commander {
 }
 
 describe('commands from the cloud', () => {
-  test('reach a serial node in order and once, also those sent while the node or the gateway was away', async () => {
+  test.concurrent('reach a serial node in order and once, also those sent while the node or the gateway was away', async () => {
     await using site = await Site.open({ serial: [{ names: ['node-1', 'node-2'] }] });
     await site.start();
     await site.acknowledges(5, 'node-1');
@@ -85,7 +85,7 @@ describe('commands from the cloud', () => {
     expect(site.cloud.defects).toEqual(noDefects);
   });
 
-  test('reach an observing CoAP device in order and once', async () => {
+  test.concurrent('reach an observing CoAP device in order and once', async () => {
     await using site = await Site.open({ coap: { names: ['coap-1'] } });
     await site.start();
     await site.acknowledges(5, 'coap-1');

@@ -52,7 +52,7 @@ describe('a serial device that vanishes and comes back', () => {
 });
 
 describe('a serial line that corrupts every tenth frame in both directions', () => {
-  test('carries every reliable reading once and in order, slow and fast', async () => {
+  test.concurrent('carries every reliable reading once and in order, slow and fast', async () => {
     const faults = { corrupt: 0.1 };
     await using site = await Site.open({
       serial: [
@@ -73,7 +73,7 @@ describe('a serial line that corrupts every tenth frame in both directions', () 
 });
 
 describe('nodes that sleep and nodes that lose their power', () => {
-  test('lose nothing that was acknowledged', async () => {
+  test.concurrent('lose nothing that was acknowledged', async () => {
     await using site = await Site.open({
       serial: [
         { names: ['sleepy-1', 'sleepy-2'], behaviours: ['sensor', 'actuator', 'sleepy'] },

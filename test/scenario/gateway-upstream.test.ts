@@ -12,6 +12,7 @@ const describe = requires('mosquitto');
 const plan: SitePlan = {
   serial: [{ names: ['node-1', 'node-2', 'node-3'] }],
   coap: { names: ['coap-1'] },
+  tcp: { names: ['tcp-1'] },
 };
 
 /** Stops the upstream `absences` times while the nodes go on: everything acknowledged must arrive, in order, and once by its identifier. */
@@ -33,18 +34,18 @@ async function expectNothingLost(site: Site, absences: number): Promise<void> {
 }
 
 describe('a mosquitto upstream that is stopped and started while nodes go on', () => {
-  test('gets everything acknowledged, in order, from serial and CoAP nodes', async () => {
+  test.concurrent('gets everything acknowledged, in order, from serial, CoAP and TCP clients', async () => {
     await using site = await Site.open(plan);
     await expectNothingLost(site, 3);
     expect(site.cloud.states).toContain('online');
   });
 
-  test('gets it over MQTT 3.1.1', async () => {
+  test.concurrent('gets it over MQTT 3.1.1', async () => {
     await using site = await Site.open({ ...plan, mqtt: { version: 4 } });
     await expectNothingLost(site, 1);
   });
 
-  test('gets it over TLS with a user and a password', async () => {
+  test.concurrent('gets it over TLS with a user and a password', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hashike-secrets-'));
     try {
       const certificates = makeCertificates(folder);

@@ -7,18 +7,21 @@ import { stringify } from 'yaml';
 import { CoapFleet, type CoapOptions } from '../../firmware-sim/coap-fleet.ts';
 import type { Ledger, TopicLedger } from '../../firmware-sim/node/ledger.ts';
 import { type FleetOptions, SerialFleet } from '../../firmware-sim/serial-fleet.ts';
-import { configurationOf } from '../../firmware-sim/site-plan.ts';
+import { configurationOf, tokenOf } from '../../firmware-sim/site-plan.ts';
 import { askStatus, GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
 import type { GatewayStatus } from '../../src/admin/status.ts';
 import { CloudApplication } from './cloud-application.ts';
 import { freePort } from './free-port.ts';
 import { Mosquitto, type MosquittoOptions } from './mosquitto.ts';
+import { TcpPublisher } from './tcp-publisher.ts';
 import { until } from './until.ts';
 
 export interface SitePlan {
   /** Fleets of nodes on serial lines. */
   readonly serial?: readonly (FleetOptions & { readonly names: readonly string[] })[];
   readonly coap?: CoapOptions & { readonly names: readonly string[] };
+  /** Programs that publish over TCP; they connect when the site is started. */
+  readonly tcp?: { readonly names: readonly string[]; readonly intervalMs?: number };
   readonly mosquitto?: MosquittoOptions;
   /** Further keys of `upstream.mqtt`. */
   readonly mqtt?: object;
@@ -41,6 +44,8 @@ export interface SiteConfiguration extends ReturnType<typeof configurationOf> {
 }
 
 const GATEWAY = 'gw';
+/** Far beyond what anything takes on a machine with nothing else to do. */
+const PATIENCE_MS = 30_000;
 /** Between two readings, where the plan does not say. */
 const INTERVAL_MS = 50;
 /** A loopback loses nothing and answers at once, so whoever is not answered finds a gateway that is away, and asks again soon. */
@@ -60,12 +65,16 @@ export class Site implements AsyncDisposable {
   readonly broker: Mosquitto;
   readonly cloud: CloudApplication;
   readonly gateway: GatewayProcess;
+  readonly #plan: SitePlan;
   readonly #belongings: AsyncDisposableStack;
+  #publishers: readonly TcpPublisher[] = [];
 
   private constructor(
+    plan: SitePlan,
     parts: Pick<Site, 'directory' | 'configuration' | 'serial' | 'coap' | 'broker' | 'cloud' | 'gateway'>,
     belongings: AsyncDisposableStack,
   ) {
+    this.#plan = plan;
     this.directory = parts.directory;
     this.configuration = parts.configuration;
     this.serial = parts.serial;
@@ -107,20 +116,27 @@ export class Site implements AsyncDisposable {
       upstream: { mqtt: { url: broker.url, ...plan.mqtt } },
       ...configurationOf({
         serial: serial.flatMap(({ site }) => site.serial),
-        clients: [...serial, coap].flatMap(({ site }) => site.clients),
+        clients: [
+          ...[...serial, coap].flatMap(({ site }) => site.clients),
+          ...(plan.tcp?.names ?? []).map((name) => ({ name, token: tokenOf(name) })),
+        ],
       }),
     };
     const configPath = join(directory, 'hashike.yaml');
     writeFileSync(configPath, stringify(plan.adapt?.(configuration) ?? configuration));
     const gateway = new GatewayProcess(configPath);
     stack.defer(async () => void (await gateway.stop('SIGKILL')));
-    return new Site({ directory, configuration, serial, coap, broker, cloud, gateway }, stack.move());
+    return new Site(plan, { directory, configuration, serial, coap, broker, cloud, gateway }, stack.move());
   }
 
   /** Powers the nodes up and starts the gateway. Resolves when the gateway is ready. */
   async start(): Promise<void> {
     for (const fleet of this.fleets) fleet.start();
     await this.gateway.start();
+    const { names = [], intervalMs = INTERVAL_MS } = this.#plan.tcp ?? {};
+    const { port } = this.configuration.listen.tcp;
+    this.#publishers = await Promise.all(names.map((name) => TcpPublisher.connect(name, port, intervalMs)));
+    for (const publisher of this.#publishers) this.#belongings.use(publisher);
   }
 
   get fleets(): readonly (SerialFleet | CoapFleet)[] {
@@ -132,7 +148,10 @@ export class Site implements AsyncDisposable {
   }
 
   get ledgers(): readonly Ledger[] {
-    return this.fleets.flatMap(({ ledgers }) => ledgers);
+    return [
+      ...this.fleets.flatMap(({ ledgers }) => ledgers),
+      ...this.#publishers.map(({ ledger }) => ledger),
+    ];
   }
 
   /** Readings of all nodes that the gateway has acknowledged. */
@@ -159,7 +178,7 @@ export class Site implements AsyncDisposable {
   }
 
   /** Waits until `count` more readings, of all nodes or of one, are acknowledged. */
-  async acknowledges(count: number, node?: string, withinMs = 20_000): Promise<void> {
+  async acknowledges(count: number, node?: string, withinMs = PATIENCE_MS): Promise<void> {
     const acknowledged = (): number =>
       node === undefined ? this.acknowledged : this.ledger(node).sums.acknowledged;
     const target = acknowledged() + count;
@@ -175,7 +194,7 @@ export class Site implements AsyncDisposable {
    * arrived in the cloud. The nodes may go on.
    * @throws Error after `withinMs`, with what is missing
    */
-  async settle(withinMs = 20_000): Promise<void> {
+  async settle(withinMs = PATIENCE_MS): Promise<void> {
     const made = this.ledgers.flatMap(({ topics }) =>
       [...topics].map(([topic, ledger]) => ({ topic, ledger, last: ledger.made })),
     );
