@@ -90,7 +90,7 @@ function principalOf(clientId: string, rules: Pick<ClientConfig, 'publish' | 'su
 }
 
 /** `pattern` with the client's id for `{client}`. */
-export function fillIn(pattern: string, clientId: string): string {
+function fillIn(pattern: string, clientId: string): string {
   return pattern.replaceAll('{client}', () => clientId);
 }
 

@@ -1,4 +1,4 @@
-import { hex } from '../base/bytes.ts';
+import { hex, sameBytes } from '../base/bytes.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { SessionPipeOptions } from '../session/pipe.ts';
@@ -44,6 +44,8 @@ export class ClientSession implements Subscriber {
   readonly #requests: SessionRequests;
   readonly #log: Log;
   #carrier: Carrier | undefined;
+  /** The context as it was last written. */
+  #savedContext: Uint8Array = NO_CONTEXT;
   #away = false;
   #over = false;
 
@@ -192,7 +194,8 @@ export class ClientSession implements Subscriber {
   /** One frame of the client. */
   frame(bytes: Uint8Array): void {
     this.#pipe.drive((pipe) => pipe.frame(bytes));
-    if (this.durable && mayDeclareAliases(bytes) && !this.#over) this.custody.saveSoon();
+    if (!this.durable || this.#over || !mayDeclareAliases(bytes)) return;
+    if (!sameBytes(this.#context(), this.#savedContext)) this.custody.saveSoon();
   }
 
   drained(): void {
@@ -317,6 +320,7 @@ export class ClientSession implements Subscriber {
 
   #snapshot(): StoredSession {
     const { identity } = this;
+    this.#savedContext = this.#context();
     return {
       sessionId: identity.sessionId,
       clientId: this.clientId,
@@ -324,7 +328,7 @@ export class ClientSession implements Subscriber {
       place: this.#over ? undefined : identity.place,
       received: this.settled,
       sent: this.#feed?.sent ?? 0,
-      context: this.#context(),
+      context: this.#savedContext,
       updatedAt: this.#services.clock.wall(),
     };
   }

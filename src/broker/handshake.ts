@@ -70,7 +70,7 @@ export function examine(connect: ConnectToken, rules: HandshakeRules, sleeps: bo
   }
 }
 
-export function refused(reason: ReasonValue): Refusal {
+function refused(reason: ReasonValue): Refusal {
   return { type: MessageType.CONNACK_FAILED, timestamp: 0, reason };
 }
 

@@ -7,7 +7,7 @@ import { MESSAGE_HEADER_BYTES, MessageType, Reason } from '../wire/numbers.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
 
 /** How long `close` waits for the peer to take what is queued. */
-export const CLOSE_TIMEOUT_MS = 2000;
+const CLOSE_TIMEOUT_MS = 2000;
 
 export interface TcpLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */

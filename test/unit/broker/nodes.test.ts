@@ -184,6 +184,22 @@ describe('a node on a wire', () => {
     expect(next.spool.kept('bridge').map(({ publication }) => publication.topic)).toEqual(['node/other']);
   });
 
+  test('an ALIAS that comes again, or says nothing new, is not written again', async () => {
+    const served = await ServedBroker.open(options);
+    const { peer } = await served.connected('node', {}, wireCapabilities);
+    let writes = 0;
+    const save = served.spool.saveSession.bind(served.spool);
+    served.spool.saveSession = (session) => {
+      writes += 1;
+      return save(session);
+    };
+    const entries = [{ aliasId: 9, topic: 'node/other', layout: [] }];
+    for (const messageId of [1, 1, 2]) {
+      await peer.say({ type: MessageType.ALIAS, timestamp: 0, messageId, entries });
+    }
+    expect(writes).toBe(1);
+  });
+
   test('a SUBSCRIBE is acknowledged when it is on disk; what comes after it waits for that', async () => {
     const served = await ServedBroker.open(options);
     const { peer } = await served.connected('node', {}, wireCapabilities);
