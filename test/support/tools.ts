@@ -16,6 +16,7 @@ interface Origin {
  */
 export const toolTable = {
   mosquitto: debian('mosquitto'),
+  'nats-server': debian('nats-server'),
   'coap-client-notls': debian('libcoap3-bin'),
   socat: debian('socat'),
   'systemd-analyze': debian('systemd'),
