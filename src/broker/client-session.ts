@@ -5,7 +5,7 @@ import type { SessionPipeOptions } from '../session/pipe.ts';
 import type { StoredSession } from '../spool/ports.ts';
 import { peekType } from '../wire/long-form.ts';
 import type { ReasonValue } from '../wire/message.ts';
-import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
+import { MAX_SHORT_IN_FLIGHT, MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import { isShortForm } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
@@ -20,8 +20,8 @@ import { SessionRequests } from './session-requests.ts';
 import type { Carrier, SessionEvents, SessionIdentity, SessionServices } from './session-surroundings.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** Messages that came early on a lossy link and are kept. */
-const REORDER_MESSAGES = 32;
+/** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
+const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
 const NO_CONTEXT = new Uint8Array(0);
 
 /**

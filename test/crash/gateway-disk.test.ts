@@ -56,10 +56,10 @@ async function expectHeldBack(site: Site): Promise<void> {
   );
 }
 
-describe('a full disk', () => {
+describe('room that runs out', () => {
   test.concurrent.for([
-    { name: 'but for the reserve of the spool', left: 30 * 1024 * 1024 },
-    { name: 'to the last byte', left: 0 },
+    { name: 'a disk that is full but for the reserve of the spool', left: 30 * 1024 * 1024 },
+    { name: 'a disk that is full to the last byte', left: 0 },
   ])('$name holds nodes back and loses nothing acknowledged', async ({ left }) => {
     using disk = new SmallDisk();
     await using site = await Site.open({
@@ -90,10 +90,8 @@ describe('a full disk', () => {
     for (const { node, sums } of site.ledgers)
       expect(sums, node).toMatchObject({ rejected: 0, overflowed: 0, forgotten: 0 });
   });
-});
 
-describe('a queue at its quota', () => {
-  test.concurrent('holds nodes back until the upstream takes from it, and loses nothing acknowledged', async () => {
+  test.concurrent('a queue at its quota holds nodes back until the upstream takes from it, and loses nothing acknowledged', async () => {
     await using site = await Site.open({
       serial: [{ names: ['node-1', 'node-2'], intervalMs: 5 }],
       coap: { names: ['coap-1'] },

@@ -13,7 +13,7 @@ const ROUNDS = 12;
 const seed = Number(process.env['HASHIKE_TEST_SEED'] ?? Date.now() % 1_000_000);
 
 describe('kill -9 of the gateway at any moment while nodes go on', () => {
-  test('loses nothing acknowledged, keeps order and makes nothing twice', async () => {
+  test('loses nothing acknowledged, keeps order and makes nothing twice', { timeout: 120_000 }, async () => {
     console.log(`seed ${seed}`);
     const random = new Random(seed);
     await using site = await Site.open({
