@@ -49,7 +49,7 @@ export const publishCommand = buildCommand({
         reliable: !flags.bestEffort,
       });
     } finally {
-      client.close();
+      await client.close();
     }
   },
 });

@@ -50,7 +50,7 @@ export const subscribeCommand = buildCommand({
         if (left === 0) return;
       }
     } finally {
-      client.close();
+      await client.close();
     }
   },
 });
