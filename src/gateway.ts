@@ -13,9 +13,11 @@ import { Access } from './broker/access.ts';
 import { Broker } from './broker/broker.ts';
 import { Connections } from './broker/connections.ts';
 import type { Principal } from './broker/ports.ts';
-import type { Config } from './config/schema.ts';
+import type { Config, ServerTlsConfig } from './config/schema.ts';
+import type { LinkSource } from './links/link.ts';
 import { SerialSource } from './links/serial.ts';
 import { TcpSource } from './links/tcp.ts';
+import type { TlsServer } from './links/tls-server.ts';
 import { compileProfiles, type Profiles } from './profiles/profiles.ts';
 import type { Spool } from './spool/ports.ts';
 import { defaultSpoolLimits, openSpool } from './spool/spool.ts';
@@ -33,6 +35,8 @@ export interface Gateway {
   /** What the watchdog looks at: every loop that must not stand still. */
   readonly watched: readonly Watched[];
   status(): GatewayStatus;
+  /** Reads certificates again, for connections to come. What can't be used is logged, and what was in use stays. */
+  reload(): Promise<void>;
   /** Stops every part, last started first. Throws HSK-1002 with everything that went wrong. */
   stop(): Promise<void>;
 }
@@ -50,6 +54,8 @@ interface House extends GatewayOptions {
 interface Part {
   readonly watched: readonly Watched[];
   readonly kind: 'link' | 'upstream';
+  /** Reads again what may change while it runs. */
+  reload?(): Promise<void>;
   describe(): PartStatus;
 }
 
@@ -79,14 +85,15 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   const broker = new Broker({ access, spool, clock, counters, limits: config.limits });
   const services = { access, broker, profiles, spool, clock, random, counters, log };
   const connections = new Connections({ ...services, limits: config.limits });
-  teardown.add('connections', () => connections.close());
   await connections.open();
 
   const house: House = { ...options, counters, profiles, spool, broker, connections };
   const parts: Part[] = [];
-  for (const startPart of [startMqtt, startTcp, startSerial, startCoap]) {
+  for (const startPart of [startMqtt, startListeners, startSerial, startCoap]) {
     parts.push(...(await startPart(house, teardown)));
   }
+  // Stopped before the links are, so that every client hears why.
+  teardown.add('connections', () => connections.close());
 
   const status = (): GatewayStatus => ({
     gateway: config.gateway.name,
@@ -106,6 +113,9 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   return {
     watched: [disk, ...parts.flatMap(({ watched }) => watched)],
     status,
+    reload: async () => {
+      await Promise.all(parts.map((part) => part.reload?.()));
+    },
     stop: () => teardown.run(),
   };
 }
@@ -159,15 +169,47 @@ function upstreamPrincipal(clientId: string): Principal {
   return { clientId, mayPublish: () => true, maySubscribe: () => true };
 }
 
-async function startTcp(house: House, teardown: Teardown): Promise<readonly Part[]> {
-  const { config, connections } = house;
-  const { tcp } = config.listen;
-  if (!tcp) return [];
-  const source = new TcpSource({ ...house, ...tcp, messageBytes: config.limits.messageBytes });
-  teardown.add('tcp', () => source.close());
+async function startListeners(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const { listen, limits } = house.config;
+  const common = { ...house, ...limits };
+  const parts: Part[] = [];
+  if (listen.tcp) {
+    const source = new TcpSource({ ...common, ...listen.tcp });
+    parts.push(await openListener('tcp', source, undefined, house, teardown));
+  }
+  if (listen.tls) {
+    const tls = await tlsServer('tls', listen.tls, house);
+    const source = new TcpSource({ ...common, ...listen.tls, tls });
+    parts.push(await openListener('tls', source, tls, house, teardown));
+  }
+  if (listen.websocket) {
+    const { WebSocketSource } = await import('./links/websocket.ts');
+    const tls = listen.websocket.tls && (await tlsServer('websocket', listen.websocket.tls, house));
+    const source = new WebSocketSource({ ...common, ...listen.websocket, tls });
+    parts.push(await openListener('websocket', source, tls, house, teardown));
+  }
+  return parts;
+}
+
+async function tlsServer(name: string, config: ServerTlsConfig, house: House): Promise<TlsServer> {
+  const { TlsServer } = await import('./links/tls-server.ts');
+  return new TlsServer({ ...house, ...house.config.limits, ...config, name });
+}
+
+async function openListener(
+  name: string,
+  source: LinkSource & { readonly address: object | undefined },
+  tls: TlsServer | undefined,
+  { connections }: House,
+  teardown: Teardown,
+): Promise<Part> {
+  teardown.add(name, () => source.close());
   await source.open((link) => connections.accept(link));
-  const describe = (): PartStatus => ({ name: 'tcp', state: 'open', detail: plain(source.address ?? {}) });
-  return [{ kind: 'link', watched: [], describe }];
+  const describe = (): PartStatus => {
+    const certificate = tls && { certificateExpires: tls.expires };
+    return { name, state: 'open', detail: plain({ ...source.address, ...certificate }) };
+  };
+  return { kind: 'link', watched: [], describe, reload: async () => tls?.reload() };
 }
 
 async function startSerial(house: House, teardown: Teardown): Promise<readonly Part[]> {

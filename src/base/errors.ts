@@ -49,6 +49,21 @@ export const errorTable = {
     meaning: 'a message cannot be encoded: a field is out of range',
     cure: 'keep the field within the range that docs/protocol.md gives',
   },
+  'HSK-1106': {
+    fault: 'peer',
+    meaning: 'a datagram is not authentic',
+    cure: 'nothing, if it happens seldom: a stranger sent it, or it was damaged on its way; it is dropped and counted',
+  },
+  'HSK-1107': {
+    fault: 'peer',
+    meaning: 'a datagram was received before, or is too old to tell',
+    cure: 'nothing: networks repeat datagrams; it is dropped and counted',
+  },
+  'HSK-1108': {
+    fault: 'environment',
+    meaning: 'the key of a UDP path is used up',
+    cure: 'nothing to do: what is sent goes by TCP until the client has a new ticket; see clause 8.2 of docs/protocol.md',
+  },
   'HSK-1201': {
     fault: 'caller',
     meaning: 'a topic is malformed',
@@ -92,12 +107,37 @@ export const errorTable = {
   'HSK-2102': {
     fault: 'environment',
     meaning: 'the gateway cannot listen on a network address',
-    cure: 'see the cause: give listen.tcp another port or an address of this machine, or stop the program that uses it',
+    cure: 'see the cause: give that listener another port or an address of this machine, or stop the program that uses it',
   },
   'HSK-2103': {
     fault: 'environment',
     meaning: 'a network connection could not be made',
     cure: 'see whether the server runs and whether host and port are right',
+  },
+  'HSK-2104': {
+    fault: 'caller',
+    meaning: 'a certificate, its key or an authority cannot be used for TLS',
+    cure: 'see the cause: both must be PEM, without a passphrase, the key must belong to the certificate, and the gateway’s user must be able to read them; `openssl x509 -in FILE -text` shows one',
+  },
+  'HSK-2105': {
+    fault: 'environment',
+    meaning: 'the certificate of a server is not trusted',
+    cure: 'name the authority that signed it (`--ca FILE`, or `tls.ca` of the client), use a host name that stands in the certificate, and see whether it has expired',
+  },
+  'HSK-2106': {
+    fault: 'environment',
+    meaning: 'a server does not speak hashike.tlv.1 over WebSocket at that address',
+    cure: 'see whether host, port and path are right (the gateway has it at /tlv), and whether a proxy between the two lets WebSocket pass',
+  },
+  'HSK-2130': {
+    fault: 'environment',
+    meaning: 'the gateway cannot listen on a UDP address',
+    cure: 'see the cause: give listen.udp another port or an address of this machine, or stop the program that uses it',
+  },
+  'HSK-2131': {
+    fault: 'environment',
+    meaning: 'a client cannot open a UDP socket to its server',
+    cure: 'nothing: best-effort messages go by TCP. The cause says what the operating system or a firewall refuses',
   },
   'HSK-2150': {
     fault: 'environment',
@@ -211,8 +251,8 @@ export const errorTable = {
   },
   'HSK-3002': {
     fault: 'caller',
-    meaning: 'two clients of the configuration have the same name or token',
-    cure: 'give each client a name and a token of its own, or let them share one entry with `shared: true`',
+    meaning: 'two clients of the configuration have the same name, token or certificate',
+    cure: 'give each client a name and a token or certificate of its own, or let them share one entry with `shared: true`',
   },
   'HSK-3003': {
     fault: 'peer',
@@ -378,6 +418,16 @@ export const errorTable = {
     fault: 'caller',
     meaning: 'an argument of the command line is wrong',
     cure: 'see `hashike COMMAND --help`',
+  },
+  'HSK-6002': {
+    fault: 'environment',
+    meaning: 'a capture is damaged or of a kind that is not read',
+    cure: 'give a pcap or pcapng file as tcpdump and Wireshark write it, or with --serial the bytes of a line in hex or binary',
+  },
+  'HSK-6003': {
+    fault: 'environment',
+    meaning: 'a capture cannot be read',
+    cure: 'check that the file exists and that this user may read it',
   },
 } as const satisfies Readonly<Record<string, ErrorKind>>;
 

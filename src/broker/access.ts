@@ -4,9 +4,9 @@ import type { ClientConfig } from '../config/schema.ts';
 import { covers, matches } from '../topic/topic.ts';
 import type { Principal } from './ports.ts';
 
-/** Who a token belongs to, before a client that shares it has told its name. */
+/** Who a token or a certificate belongs to, before a client that shares it has told its name. */
 export interface TokenHolder {
-  /** Name of the token in the configuration. */
+  /** Name of the client in the configuration. */
   readonly name: string;
   /** Several clients use the token and tell themselves apart by CLIENT_NAME (clause 5.3.4). */
   readonly shared: boolean;
@@ -14,23 +14,21 @@ export interface TokenHolder {
   principal(clientName: string | undefined): Principal;
 }
 
-/** No anonymous access: who may do what, by the hash of the token, from the `clients` of the configuration. */
+/** No anonymous access: who may do what, by the hash of the token or the name in the certificate, from the `clients` of the configuration. */
 export class Access {
   /** By the hash of the token. */
   readonly #holders = new Map<string, TokenHolder>();
+  /** By the common name of the certificate. */
+  readonly #certified = new Map<string, TokenHolder>();
   readonly #byName = new Map<string, TokenHolder>();
 
-  /** Throws HSK-3002 when two clients have the same name or token. */
+  /** Throws HSK-3002 when two clients have the same name, token or certificate. */
   constructor(clients: readonly ClientConfig[]) {
     for (const client of clients) {
-      if (this.#byName.has(client.name) || this.#holders.has(client.token)) {
-        throw new HashikeError('HSK-3002', `the client ${client.name} has the name or token of another`, {
-          client: client.name,
-        });
-      }
       const holder = holderOf(client);
-      this.#byName.set(client.name, holder);
-      this.#holders.set(client.token, holder);
+      addOnce(this.#byName, client.name, holder);
+      addOnce(this.#holders, client.token, holder);
+      addOnce(this.#certified, client.certificate, holder);
     }
   }
 
@@ -53,6 +51,21 @@ export class Access {
   holder(token: Uint8Array): TokenHolder | undefined {
     return this.#holders.get(`sha256:${createHash('sha256').update(token).digest('hex')}`);
   }
+
+  /** Whose certificate this is, by its common name. The transport has verified it. */
+  certified(commonName: string): TokenHolder | undefined {
+    return this.#certified.get(commonName);
+  }
+}
+
+/** Whatever tells clients apart belongs to one of them. */
+function addOnce(holders: Map<string, TokenHolder>, key: string | undefined, holder: TokenHolder): void {
+  if (key === undefined) return;
+  if (holders.has(key)) {
+    const text = `the client ${holder.name} has the name, token or certificate of another`;
+    throw new HashikeError('HSK-3002', text, { client: holder.name });
+  }
+  holders.set(key, holder);
 }
 
 function holderOf(client: ClientConfig): TokenHolder {

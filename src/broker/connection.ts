@@ -155,8 +155,7 @@ export class Connection implements LinkHandler, Carrier {
 
   async #connectToken(message: ConnectToken, attempt: number): Promise<void> {
     const { rules, clock, counters } = this.#options;
-    const { place } = this.link.capabilities;
-    const outcome = examine(message, rules, place !== undefined);
+    const outcome = examine(message, rules, this.link);
     if ('type' in outcome) {
       if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
         counters.drops('handshake', 'wrong-token').add();

@@ -1,4 +1,5 @@
 import { HashikeError } from '../base/errors.ts';
+import type { Link } from '../links/link.ts';
 import { validateTopic } from '../topic/topic.ts';
 import type { ConnectToken, Message, ReasonValue } from '../wire/message.ts';
 import {
@@ -41,15 +42,19 @@ export interface HandshakeRules {
 }
 
 /**
- * Looks at a CONNECT_TOKEN in the order of clause 5.3: version, token, name, will, aliases, wishes.
- *
- * @param sleeps the client is a node at a place of its own: it may be silent for as long as it likes.
+ * Looks at a CONNECT_TOKEN in the order of clause 5.3: version, token (or the certificate of the link), name, will, aliases, wishes. A node at a place of its
+ * own may be silent for as long as it likes.
  */
-export function examine(connect: ConnectToken, rules: HandshakeRules, sleeps: boolean): Grant | Refusal {
+export function examine(
+  connect: ConnectToken,
+  rules: HandshakeRules,
+  { certificate, capabilities }: Pick<Link, 'certificate' | 'capabilities'>,
+): Grant | Refusal {
   if ((connect.version ?? PROTOCOL_VERSION) !== PROTOCOL_VERSION) {
     return { type: MessageType.CONNACK_FAILED_VERSION, timestamp: 0, versions: [PROTOCOL_VERSION] };
   }
-  const holder = rules.access.holder(connect.token);
+  const certified = certificate === undefined ? undefined : rules.access.certified(certificate);
+  const holder = certified ?? rules.access.holder(connect.token);
   if (!holder) {
     const reason = { code: Reason.TOKEN_ERROR, text: 'the token is unknown' };
     return { type: MessageType.CONNACK_FAILED_TOKEN_ERROR, timestamp: 0, reason };
@@ -61,7 +66,11 @@ export function examine(connect: ConnectToken, rules: HandshakeRules, sleeps: bo
     const { limits } = rules;
     return {
       principal,
-      keepAliveMs: keepAlive(connect.keepAlive ?? DEFAULT_KEEP_ALIVE_MS, limits.keepAliveMs, sleeps),
+      keepAliveMs: keepAlive(
+        connect.keepAlive ?? DEFAULT_KEEP_ALIVE_MS,
+        limits.keepAliveMs,
+        capabilities.place !== undefined,
+      ),
       resumeWindowMs: Math.min(connect.resumeWindow ?? DEFAULT_RESUME_WINDOW_MS, limits.resumeWindowMs),
       connect,
     };

@@ -17,7 +17,11 @@ import {
   profileSchema,
   type SerialConfig,
   serialSchema,
+  type ServerTlsConfig,
+  serverTlsSchema,
   tcpSchema,
+  tlsListenerSchema,
+  webSocketSchema,
 } from './schema.ts';
 
 type Tell = (path: KeyPath, wrong: string, right: string) => void;
@@ -43,7 +47,16 @@ export function crossCheck(raw: unknown, folder: string, findings: Findings): vo
   checkClients(raw, profiles, findings);
   checkSerial(itemsOf(serialSchema, raw, 'serial'), findings);
   for (const mqtt of itemOf(mqttSchema, raw, 'upstream', 'mqtt')) checkMqtt(mqtt, folder, findings);
+  for (const tls of listenersWithTls(raw)) checkServerTls(tls, folder, findings);
   checkInlets(raw, findings);
+}
+
+/** What each listener with TLS has of it, at its place. */
+function listenersWithTls(raw: unknown): readonly Item<ServerTlsConfig>[] {
+  return [
+    ...itemOf(tlsListenerSchema, raw, 'listen', 'tls'),
+    ...itemOf(serverTlsSchema, raw, 'listen', 'websocket', 'tls'),
+  ];
 }
 
 function member(value: unknown, key: string | number): unknown {
@@ -73,7 +86,7 @@ function itemsOf<T>(schema: z.ZodType<T>, raw: unknown, key: string): readonly I
 /** Tells of each item whose key another item had before. `what` names the key in words. */
 function checkUnique<T>(
   items: readonly Item<T>[],
-  keyOf: (value: T) => string | number,
+  keyOf: (value: T) => string | number | undefined,
   what: string,
   { error }: Findings,
   right = 'give each its own',
@@ -81,6 +94,7 @@ function checkUnique<T>(
   const seen = new Set<string | number>();
   for (const { path, value } of items) {
     const key = keyOf(value);
+    if (key === undefined) continue;
     if (seen.has(key)) error(path, `the ${what} is used twice`, right);
     seen.add(key);
   }
@@ -155,17 +169,21 @@ function suggestion(name: string, known: readonly string[]): string {
 function checkClients(raw: unknown, profiles: readonly Item<ProfileConfig>[], findings: Findings): void {
   const clients = itemsOf(clientSchema, raw, 'clients');
   checkUnique(clients, ({ name }) => name, 'name', findings);
-  checkUnique(
-    clients,
-    ({ token }) => token,
-    'token',
-    findings,
-    'make another one, or set shared on one entry for all',
-  );
+  const share = 'make another one, or set shared on one entry for all';
+  checkUnique(clients, ({ token }) => token, 'token', findings, share);
+  checkUnique(clients, ({ certificate }) => certificate, 'certificate', findings, share);
+  const asked = listenersWithTls(raw).some(({ value }) => value.clientCa !== undefined);
   const names = Object.keys(member(raw, 'profiles') ?? {});
   const layouts = new Map<string, string>();
   for (const { path, value: client } of clients) {
-    const { profile: profileName } = client;
+    const { profile: profileName, token, certificate } = client;
+    if (token === undefined && certificate === undefined) {
+      findings.error(path, 'has neither token nor certificate', '`hashike token new` makes a token');
+    }
+    if (certificate !== undefined && !asked) {
+      const right = 'set clientCa at listen.tls or listen.websocket.tls';
+      findings.warning([...path, 'certificate'], 'is asked for by no listener', right);
+    }
     if (profileName !== undefined && !names.includes(profileName)) {
       findings.error([...path, 'profile'], 'names no profile', suggestion(profileName, names));
     }
@@ -255,13 +273,27 @@ function checkFile(path: KeyPath, file: string, secret: boolean, { error, warnin
   }
 }
 
+function checkServerTls({ path, value }: Item<ServerTlsConfig>, folder: string, findings: Findings): void {
+  for (const key of ['certFile', 'keyFile', 'clientCa'] as const) {
+    const file = value[key];
+    if (file !== undefined) checkFile([...path, key], resolve(folder, file), key === 'keyFile', findings);
+  }
+  if (value.requireClientCert && value.clientCa === undefined) {
+    const right = 'set clientCa to the authority that has signed them';
+    findings.error([...path, 'requireClientCert'], 'can accept no certificate', right);
+  }
+}
+
 function checkInlets(raw: unknown, { warning }: Findings): void {
   const tcp = itemOf(tcpSchema, raw, 'listen', 'tcp');
+  const tls = itemOf(tlsListenerSchema, raw, 'listen', 'tls');
+  const webSocket = itemOf(webSocketSchema, raw, 'listen', 'websocket');
   const coap = itemOf(coapSchema, raw, 'coap');
-  for (const { path, value } of tcp) {
+  for (const { path, value } of [...tcp, ...webSocket.filter(({ value: { tls: secured } }) => !secured)]) {
     if (isLoopback(value.host)) continue;
     const wrong = 'opens the gateway to the network: tokens, readings and commands travel in clear text';
-    warning([...path, 'host'], wrong, 'keep it to 127.0.0.1 unless that network is trusted');
+    const right = 'use TLS, or keep it to 127.0.0.1 unless that network is trusted';
+    warning([...path, 'host'], wrong, right);
   }
   for (const { path, value } of coap) {
     if (isLoopback(value.host)) continue;
@@ -269,8 +301,13 @@ function checkInlets(raw: unknown, { warning }: Findings): void {
       'opens CoAP to the network: there is no transport security, and tokens travel in clear text';
     warning([...path, 'host'], wrong, 'bind it to a network that is secured by itself, such as Thread');
   }
-  if (tcp.length + coap.length + itemsOf(serialSchema, raw, 'serial').length === 0) {
-    warning([], 'nothing can connect', 'configure listen.tcp, serial or coap');
+  const serial = itemsOf(serialSchema, raw, 'serial');
+  if (tcp.length + tls.length + webSocket.length + coap.length + serial.length === 0) {
+    warning(
+      [],
+      'nothing can connect',
+      'configure one of listen.tcp, listen.tls, listen.websocket, serial and coap',
+    );
   }
 }
 

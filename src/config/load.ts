@@ -4,7 +4,7 @@ import { describeError, HashikeError } from '../base/errors.ts';
 import { crossCheck } from './cross-checks.ts';
 import { ConfigError, formatProblem, type KeyPath, type Problem } from './problem.ts';
 import { schemaProblems } from './schema-problems.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type Config, configSchema, type ServerTlsConfig } from './schema.ts';
 import { SourceMap } from './source-map.ts';
 
 export { ConfigError, formatProblems, type Problem } from './problem.ts';
@@ -75,7 +75,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
   const absolute = (path: string): string => resolve(folder, path);
   const maybe = (path: string | undefined): string | undefined =>
     path === undefined ? path : absolute(path);
-  const { gateway, upstream } = config;
+  const { gateway, listen, upstream } = config;
   const { mqtt } = upstream;
   const { tls } = mqtt ?? {};
   return {
@@ -85,6 +85,14 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       stateDirectory: absolute(gateway.stateDirectory),
       runtimeDirectory: absolute(gateway.runtimeDirectory),
     },
+    listen: {
+      ...listen,
+      tls: listen.tls && withAbsoluteFiles(listen.tls, folder),
+      websocket: listen.websocket && {
+        ...listen.websocket,
+        tls: listen.websocket.tls && withAbsoluteFiles(listen.websocket.tls, folder),
+      },
+    },
     upstream: {
       mqtt: mqtt && {
         ...mqtt,
@@ -92,5 +100,15 @@ function withAbsolutePaths(config: Config, folder: string): Config {
         tls: tls && { ca: maybe(tls.ca), cert: maybe(tls.cert), key: maybe(tls.key) },
       },
     },
+  };
+}
+
+function withAbsoluteFiles<T extends ServerTlsConfig>(tls: T, folder: string): T {
+  const { certFile, keyFile, clientCa } = tls;
+  return {
+    ...tls,
+    certFile: resolve(folder, certFile),
+    keyFile: resolve(folder, keyFile),
+    clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
   };
 }

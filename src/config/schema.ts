@@ -81,7 +81,16 @@ export const clientSchema = z.strictObject({
   token: z
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits; `hashike token new` makes one')
-    .describe('hash of the token'),
+    .optional()
+    .describe('hash of the token; needed unless there is a certificate'),
+  certificate: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      'common name (CN) of a client certificate that an authority of clientCa has signed: whoever shows it needs no token',
+    ),
   publish: z
     .array(z.string().min(1))
     .default([])
@@ -110,6 +119,43 @@ export const tcpSchema = z.strictObject({
     .default('127.0.0.1')
     .describe('address to bind; anything beyond loopback opens the gateway to the network'),
   port: port.default(7858),
+});
+
+const serverTls = {
+  certFile: path.describe('PEM file of the certificate, followed by those between it and its authority'),
+  keyFile: path.describe('PEM file of its key, readable by the gateway alone'),
+  clientCa: path
+    .optional()
+    .describe('PEM file of the authorities of client certificates; without it none are asked for'),
+  requireClientCert: z
+    .boolean()
+    .default(false)
+    .describe('refuses clients without a certificate of clientCa; else it is their choice'),
+  reloadCheckMs: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe('how often to look whether these files have changed; SIGHUP reads them at once'),
+};
+
+export const serverTlsSchema = z.strictObject(serverTls);
+
+export const tlsListenerSchema = z.strictObject({
+  host: host.default('127.0.0.1').describe('address to bind'),
+  port: port.default(8858),
+  ...serverTls,
+});
+
+export const webSocketSchema = z.strictObject({
+  host: host.default('127.0.0.1').describe('address to bind; beyond loopback use tls, or a proxy that does'),
+  port: port.default(7859),
+  origins: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'origins whose pages may connect, such as https://example.org, beside pages of the same host; `*`: all. Programs other than browsers name no origin and may always',
+    ),
+  tls: serverTlsSchema.optional(),
 });
 
 export const coapSchema = z.strictObject({
@@ -191,9 +237,11 @@ export const mqttSchema = z.strictObject({
 
 const limitsSchema = z.strictObject({
   messageBytes: z.int().min(64).max(65_532).default(65_532).describe('payload of one message'),
-  connections: positive.default(1000).describe('TCP connections at once'),
-  handshakeMs: positive.default(10_000).describe('time a connection has to finish its handshake'),
-  unfinishedHandshakes: positive.default(64).describe('connections whose handshake is not finished'),
+  connections: positive.default(1000).describe('TCP, TLS and WebSocket connections at once'),
+  handshakeMs: positive
+    .default(10_000)
+    .describe('time a connection has for each of its handshakes: TLS, WebSocket, and that of the protocol'),
+  unfinishedHandshakes: positive.default(64).describe('connections in each of these handshakes'),
   wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
   subscriptionsPerClient: positive.default(100).describe('filters of one session'),
   sendQueueBytes: z.int().min(4096).default(1_048_576).describe('send queue of one session'),
@@ -230,7 +278,13 @@ export const configSchema = z.strictObject({
         .describe('least level that is logged'),
     })
     .prefault({}),
-  listen: z.strictObject({ tcp: tcpSchema.optional() }).prefault({}),
+  listen: z
+    .strictObject({
+      tcp: tcpSchema.optional(),
+      tls: tlsListenerSchema.optional(),
+      websocket: webSocketSchema.optional(),
+    })
+    .prefault({}),
   serial: z.array(serialSchema).default([]),
   coap: coapSchema.optional(),
   upstream: z.strictObject({ mqtt: mqttSchema.optional() }).prefault({}),
@@ -244,6 +298,7 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>;
 export type ProfileConfig = z.infer<typeof profileSchema>;
 export type ClientConfig = z.infer<typeof clientSchema>;
+export type ServerTlsConfig = z.infer<typeof serverTlsSchema>;
 export type SerialConfig = z.infer<typeof serialSchema>;
 export type MqttConfig = z.infer<typeof mqttSchema>;
 export type CoapConfig = z.infer<typeof coapSchema>;

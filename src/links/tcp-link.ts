@@ -2,12 +2,10 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import { LongFormDelimiter } from '../wire/long-form-delimiter.ts';
-import { encodeMessage } from '../wire/long-form.ts';
-import { MESSAGE_HEADER_BYTES, MessageType, Reason } from '../wire/numbers.ts';
+import { MESSAGE_HEADER_BYTES } from '../wire/numbers.ts';
+import { peerOf } from './accepted.ts';
+import { CLOSE_TIMEOUT_MS, farewell } from './closing.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
-
-/** How long `close` waits for the peer to take what is queued. */
-const CLOSE_TIMEOUT_MS = 2000;
 
 export interface TcpLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
@@ -15,13 +13,20 @@ export interface TcpLinkOptions {
   readonly clock: Clock;
 }
 
+/** What a link says of itself. */
+export interface LinkIdentity {
+  readonly name: 'tcp' | 'tls';
+  readonly certificate?: string | undefined;
+}
+
 /**
- * A TCP connection in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write. Bytes that are no
+ * A TCP connection, plain or inside TLS, in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write. Bytes that are no
  * message get DISCONNECT and end the link: `closed` then has an error that is the peer's fault. The high-water mark is that of Node's
  * sockets (64 KiB); `drained` comes when the operating system has taken everything.
  */
 export class TcpLink implements Link {
-  readonly name = 'tcp';
+  readonly name: string;
+  readonly certificate: string | undefined;
   readonly peer: string;
   readonly capabilities: LinkCapabilities;
   readonly #socket: Socket;
@@ -33,10 +38,12 @@ export class TcpLink implements Link {
   /** `close` was called, or the stream is lost: nothing goes up any more but `closed`. */
   #closing = false;
 
-  constructor(socket: Socket, options: TcpLinkOptions) {
+  constructor(socket: Socket, { name, certificate }: LinkIdentity, options: TcpLinkOptions) {
+    this.name = name;
+    this.certificate = certificate;
     this.#socket = socket;
     this.#clock = options.clock;
-    this.peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    this.peer = peerOf(socket);
     const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
     this.capabilities = { reliable: true, shortForm: false, mtu: maxFrameBytes };
     this.#delimiter = new LongFormDelimiter({
@@ -126,10 +133,7 @@ export class TcpLink implements Link {
 
   /** The stream is lost: says so and closes (clauses 5.7.2 and 9). */
   #refuse(error: HashikeError): void {
-    const code = error.code === 'HSK-1103' ? Reason.LIMIT : Reason.PROTOCOL_ERROR;
-    this.send(
-      encodeMessage({ type: MessageType.DISCONNECT, timestamp: 0, reason: { code, text: error.message } }),
-    );
+    this.send(farewell(error));
     this.close();
   }
 

@@ -19,7 +19,7 @@ export const runCommand = buildCommand({
   docs: {
     brief: 'Run the gateway until SIGTERM or SIGINT',
     fullDescription:
-      'Logs to standard error, structured, or readable in a terminal. Under systemd it says when it is ready and feeds the watchdog while it makes progress.',
+      'Logs to standard error, structured, or readable in a terminal. SIGHUP makes it read its certificates again. Under systemd it says when it is ready and feeds the watchdog while it makes progress.',
   },
   parameters: { flags: { config: configFlag } },
   async func(this: CliContext, flags: Flags): Promise<void> {
@@ -28,10 +28,15 @@ export const runCommand = buildCommand({
     dieLoudly(log);
     for (const warning of warnings) log.warn({}, warning);
     // Heard from here on, so that a stop during the start is not lost.
-    const stopped = stopSignal();
+    const { isTTY } = this.process.stderr;
+    const stopped = stopSignal(isTTY ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
+    let reload: (() => Promise<void>) | undefined;
+    // From a terminal it means that the terminal is gone.
+    if (!isTTY) process.on('SIGHUP', () => void reload?.());
     // Loaded here, so that the other commands start quickly.
     const { startGateway } = await import('../../gateway.ts');
     const gateway = await startGateway({ config, version, clock: systemClock, random: systemRandom, log });
+    reload = () => gateway.reload();
     const service = systemdServiceManager(process.env, log);
     const watchdog =
       service.watchdogMs === undefined
@@ -55,10 +60,9 @@ export const runCommand = buildCommand({
   },
 });
 
-function stopSignal(): Promise<NodeJS.Signals> {
+function stopSignal(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
+    for (const signal of signals) process.once(signal, resolve);
   });
 }
 
