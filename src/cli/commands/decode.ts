@@ -1,18 +1,34 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { buildCommand } from '@stricli/core';
 import { parseHex } from '../../base/bytes.ts';
-import { HashikeError } from '../../base/errors.ts';
-import { describeFrame, describeSerial } from '../describe-frame.ts';
+import { describeError, HashikeError } from '../../base/errors.ts';
+import { DEFAULT_TCP_PORT } from '../../wire/numbers.ts';
+import { type Decoded, decodeCapture, decodeLine } from '../capture/decode-capture.ts';
+import { serialLogBytes } from '../capture/serial-log.ts';
 import type { CliContext } from '../context.ts';
+import { decodedToJson, describeDecoded } from '../describe-capture.ts';
+import { describeFrame, describeSerial, frameToJson } from '../describe-frame.ts';
+import { wholeNumber } from '../flags.ts';
 
 interface Flags {
   readonly serial: boolean;
+  readonly json: boolean;
+  readonly capture?: string;
+  readonly port?: readonly number[];
 }
+
+/** TCP and UDP, and TLS, of which it is only said that it is encrypted (docs/protocol.md, clause 1.4). */
+const defaultPorts = [DEFAULT_TCP_PORT, 8858];
 
 export const decodeCommand = buildCommand({
   docs: {
-    brief: 'Print the fields of frames given in hex',
-    fullDescription:
+    brief: 'Print the fields of frames given in hex, or of every message in a capture',
+    fullDescription: [
       'Takes the hex of one frame, in the long or the short form, or with --serial the bytes of a serial line (COBS, CRC), of which it prints every frame and whatever is wrong with it. Without arguments it reads standard input.',
+      'With --capture it reads a pcap or pcapng file: TCP, WebSocket and UDP at the ports of the gateway, sessions that begin at any other TCP port, and serial frames (link type USER0). With --serial too, the file is the log of a serial line, in hex or in binary.',
+    ].join('\n'),
   },
   parameters: {
     flags: {
@@ -21,6 +37,22 @@ export const decodeCommand = buildCommand({
         brief: 'the bytes come from a serial line, stuffed and with checksums',
         default: false,
       },
+      capture: {
+        kind: 'parsed',
+        parse: String,
+        brief: 'decode this pcap or pcapng file, with --serial this log of a serial line',
+        placeholder: 'FILE',
+        optional: true,
+      },
+      port: {
+        kind: 'parsed',
+        parse: wholeNumber,
+        brief: `a port of the gateway in the capture, may be repeated; by default ${defaultPorts.join(' and ')}`,
+        placeholder: 'N',
+        optional: true,
+        variadic: true,
+      },
+      json: { kind: 'boolean', brief: 'print one JSON object a line', default: false },
     },
     positional: {
       kind: 'array',
@@ -28,16 +60,56 @@ export const decodeCommand = buildCommand({
     },
   },
   async func(this: CliContext, flags: Flags, ...parts: string[]): Promise<void> {
-    const text = parts.length > 0 ? parts.join('') : await readAll(this.process.stdin);
+    const { capture, serial, json, port = defaultPorts } = flags;
+    const { stdin, stdout } = this.process;
+    if (capture !== undefined) {
+      if (parts.length > 0)
+        throw new HashikeError('HSK-6001', 'with --capture there is nothing more to give');
+      const file = fileChunks(capture);
+      const decoded = serial ? decodeLine(serialLogBytes(file)) : decodeCapture(file, port);
+      await write(json ? jsonLines(decoded) : textLines(decoded), stdout);
+      return;
+    }
+    const text = parts.length > 0 ? parts.join('') : await readAll(stdin);
     const bytes = parseHex(text);
     if (!bytes || bytes.length === 0) {
       throw new HashikeError('HSK-6001', 'the input is not hex: give an even number of the digits 0-9 a-f');
     }
-    this.process.stdout.write(
-      `${(flags.serial ? describeSerial(bytes) : describeFrame(bytes)).join('\n')}\n`,
-    );
+    if (serial && json) await write(jsonLines(decodeLine([bytes])), stdout);
+    else if (json) stdout.write(`${JSON.stringify(frameToJson(bytes))}\n`);
+    else stdout.write(`${(serial ? describeSerial(bytes) : describeFrame(bytes)).join('\n')}\n`);
   },
 });
+
+/** The file in chunks. Throws HSK-6003 where it can't be read. */
+async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw new HashikeError('HSK-6003', `${path} cannot be read: ${describeError(error)}`, { path }, error);
+  }
+}
+
+async function* textLines(decoded: AsyncIterable<Decoded>): AsyncGenerator<string> {
+  for await (const each of decoded) yield `${describeDecoded(each).join('\n')}\n`;
+}
+
+async function* jsonLines(decoded: AsyncIterable<Decoded>): AsyncGenerator<string> {
+  for await (const each of decoded) yield `${JSON.stringify(decodedToJson(each))}\n`;
+}
+
+/** Writes as fast as it is read. A reader that has read enough, `head` say, is no failure. */
+async function write(lines: AsyncIterable<string>, stdout: NodeJS.WritableStream): Promise<void> {
+  try {
+    await pipeline(Readable.from(lines), stdout, { end: false });
+  } catch (error) {
+    if (!isBrokenPipe(error)) throw error;
+  }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+}
 
 async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   let text = '';
