@@ -17,6 +17,7 @@ import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
 import { encodeContext } from './session-context.ts';
 import { SessionRequests } from './session-requests.ts';
+import { SessionUdp } from './session-udp.ts';
 import type { Carrier, SessionEvents, SessionIdentity, SessionServices } from './session-surroundings.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -42,6 +43,7 @@ export class ClientSession implements Subscriber {
   readonly #pipe: GuardedPipe;
   readonly #subscriptions: Subscriptions;
   readonly #requests: SessionRequests;
+  readonly #udp: SessionUdp;
   readonly #log: Log;
   #carrier: Carrier | undefined;
   /** The context as it was last written. */
@@ -89,6 +91,9 @@ export class ClientSession implements Subscriber {
       },
       effects: this.#effects(),
     });
+    this.#udp = new SessionUdp(services.udp, (frame) =>
+      this.#pipe.act((session, now) => session.frameBeside(frame, now)),
+    );
     this.#subscriptions = new Subscriptions({
       broker,
       subscriber: this,
@@ -104,6 +109,7 @@ export class ClientSession implements Subscriber {
         timestamp: () => this.timestamp(),
         settle: (messageId) => this.#pipe.act((session, now) => session.settle(messageId, now)),
         control: (message) => this.#pipe.act((session, now) => session.sendControl(message, now)),
+        openUdp: () => (this.#carrier?.link.capabilities.reliable ? this.#udp.open() : undefined),
         end: (reason, will) => this.#end(reason, will),
         violated: (error) => this.violated(error),
       },
@@ -187,6 +193,7 @@ export class ClientSession implements Subscriber {
   detach(): void {
     if (!this.#carrier) return;
     this.#carrier = undefined;
+    this.#udp.close();
     this.#pipe.drive((pipe) => pipe.detach());
     if (!this.#over) this.#events.detached();
   }
@@ -238,6 +245,7 @@ export class ClientSession implements Subscriber {
 
   #effects(): SessionPipeOptions['effects'] {
     return {
+      transmitBeside: (frame) => this.#udp.offer(frame),
       receive: (message, age) => this.#requests.receive(message, age),
       acknowledged: (messageId, tag) => this.#feed?.acknowledged(messageId, tag),
       confirmed: () => undefined,

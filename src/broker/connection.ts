@@ -12,6 +12,7 @@ import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './
 import { shorten } from './reasons.ts';
 import type { Carrier } from './session-surroundings.ts';
 import type { Sessions } from './sessions.ts';
+import type { UdpPaths } from './udp-paths.ts';
 
 /** When to come back after CONNACK_FAILED_BUSY. */
 const RETRY_AFTER_MS = 5000;
@@ -27,6 +28,7 @@ export interface ConnectionOptions {
       readonly handshakeMs: number;
       readonly wrongTokenDelayMs: number;
     };
+    readonly udp?: Pick<UdpPaths, 'address'> | undefined;
   };
   readonly clock: Clock;
   readonly counters: Counters;
@@ -193,6 +195,7 @@ export class Connection implements LinkHandler, Carrier {
       keepAlive: grant.keepAliveMs,
       resumeWindow: grant.resumeWindowMs,
       serverTime: clock.wall(),
+      port: this.link.capabilities.reliable ? rules.udp?.address?.port : undefined,
     });
     this.#log.info({ client: session.clientId, session: session.idHex }, 'a client connected');
     this.#attach(session, 0);

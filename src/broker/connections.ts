@@ -12,6 +12,7 @@ import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
 import { Connection } from './connection.ts';
 import { Sessions } from './sessions.ts';
+import type { UdpPaths } from './udp-paths.ts';
 
 export interface ConnectionsOptions {
   readonly access: Access;
@@ -23,6 +24,8 @@ export interface ConnectionsOptions {
   readonly random: Random;
   readonly counters: Counters;
   readonly log: Log;
+  /** Absent: no UDP is offered. */
+  readonly udp?: UdpPaths | undefined;
 }
 
 /** One client as `hashike status` shows it. Times are milliseconds since the epoch, sizes bytes. */

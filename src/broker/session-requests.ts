@@ -12,6 +12,7 @@ import type { Principal } from './ports.ts';
 import { fromBatch, fromPublish, fromWill, type Publisher } from './publications.ts';
 import { isRefusal, reasonOf } from './reasons.ts';
 import type { Subscriptions } from './subscriptions.ts';
+import type { UdpTicketValues } from './udp-paths.ts';
 
 /** What the requests of a client do to its session. */
 export interface RequestedSession {
@@ -22,6 +23,8 @@ export interface RequestedSession {
   timestamp(): number;
   settle(messageId: number): void;
   control(message: Parameters<SessionMachine['sendControl']>[0]): void;
+  /** A ticket for a UDP path; undefined where none is offered. */
+  openUdp(): UdpTicketValues | undefined;
   end(reason: ReasonValue | undefined, will: boolean): void;
   violated(error: HashikeError): void;
 }
@@ -102,8 +105,10 @@ export class SessionRequests {
         this.#refuse(message.messageId, notOffered('presence'));
         break;
       case MessageType.LIST_SUBSCRIBERS:
+        this.#endUnsupported();
+        break;
       case MessageType.UDP_OPEN:
-        session.end({ code: Reason.UNSUPPORTED, text: 'the server does not offer this' }, true);
+        this.#openUdp(message.requestId);
         break;
       case MessageType.TIME_REQUEST:
         session.control({
@@ -118,6 +123,21 @@ export class SessionRequests {
         session.end(undefined, false);
         break;
     }
+  }
+
+  #openUdp(requestId: number): void {
+    const { session } = this.#options;
+    const ticket = session.openUdp();
+    if (!ticket) this.#endUnsupported();
+    else {
+      const timestamp = session.timestamp();
+      session.control({ type: MessageType.UDP_TICKET, timestamp, requestId, ...ticket });
+    }
+  }
+
+  /** What has no number can't be refused alone (clause 3.3.2). */
+  #endUnsupported(): void {
+    this.#options.session.end({ code: Reason.UNSUPPORTED, text: 'the server does not offer this' }, true);
   }
 
   /** The number of a PUBLISH is settled when custody has passed (clause 5.2.2). */

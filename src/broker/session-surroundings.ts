@@ -7,6 +7,7 @@ import type { ReasonValue } from '../wire/message.ts';
 import type { Broker } from './broker.ts';
 import type { Principal } from './ports.ts';
 import type { SessionContext } from './session-context.ts';
+import type { UdpPaths } from './udp-paths.ts';
 
 /** What a session is from its beginning, or what is known of it after a restart. */
 export interface SessionIdentity {
@@ -29,6 +30,8 @@ export interface SessionServices {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly log: Log;
+  /** Absent: no UDP is offered. */
+  readonly udp?: UdpPaths | undefined;
   readonly limits: {
     readonly sendQueueBytes: number;
     readonly unsettledMessages: number;

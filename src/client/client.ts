@@ -12,6 +12,7 @@ import { shakeHands } from './handshake.ts';
 import { PendingMessages } from './pending-messages.ts';
 import { isFinal, refusalOf } from './refusals.ts';
 import { ClientSubscription } from './subscription.ts';
+import { ClientUdp } from './udp.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
 
@@ -51,6 +52,7 @@ export class HashikeClient {
   readonly #pending = new PendingMessages();
   readonly #subscriptions = new Set<ClientSubscription>();
   readonly #backoff: Backoff;
+  readonly #udp: ClientUdp;
   #clientId = '';
   #link: Link | undefined;
   #pipe: SessionPipe | undefined;
@@ -64,6 +66,10 @@ export class HashikeClient {
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#backoff = new Backoff({ ...RECONNECT, random: settings.random });
+    this.#udp = new ClientUdp(settings, {
+      ask: (requestId) => this.#openUdp(requestId),
+      receive: (frame) => this.#pipe?.act((session, now) => session.frameBeside(frame, now)),
+    });
   }
 
   /** CLIENT_ID that the server gave. */
@@ -73,6 +79,11 @@ export class HashikeClient {
 
   get connected(): boolean {
     return this.#link !== undefined;
+  }
+
+  /** Whether best-effort messages go by UDP at the moment. */
+  get udp(): boolean {
+    return this.#udp.up;
   }
 
   /** The first connection: see `connect`. */
@@ -224,6 +235,7 @@ export class HashikeClient {
     } else if (message.type === MessageType.CONNACK_RESUMED) {
       this.#link = link;
       this.#pipe?.attach(link, message.messageId);
+      this.#udp.connected(link);
     } else if (message.type === MessageType.CONNACK_FAILED_SESSION_EXPIRED) {
       // What had arrived is not sent again (clause 5.4.3).
       this.#key = undefined;
@@ -235,7 +247,7 @@ export class HashikeClient {
   }
 
   /** A new session: what is in force, and what has not arrived, is said again under new numbers. */
-  #begin(link: Link, { clientId, sessionId, resumeKey, keepAlive }: ConnackSuccess): void {
+  #begin(link: Link, { clientId, sessionId, resumeKey, keepAlive, port }: ConnackSuccess): void {
     const { clock, sendQueueBytes, receiveQueue, log } = this.#settings;
     const pipe = new SessionPipe({
       clock,
@@ -253,6 +265,7 @@ export class HashikeClient {
         dropped: (reason) => log.debug({ reason }, 'a message was dropped'),
       },
       effects: {
+        transmitBeside: (frame) => this.#udp.offer(frame),
         receive: (message) => this.#receive(pipe, message),
         acknowledged: (messageId) => this.#pending.acknowledge(messageId),
         confirmed: () => undefined,
@@ -271,6 +284,7 @@ export class HashikeClient {
     this.#pipe = pipe;
     this.#link = link;
     pipe.attach(link, 0);
+    this.#udp.connected(link, port !== undefined);
     const asked = new Set(again.map(({ message }) => message));
     for (const subscription of this.#subscriptions) {
       if (asked.has(subscription.request)) continue;
@@ -284,6 +298,7 @@ export class HashikeClient {
     else if (message.type === MessageType.REJECTED) {
       this.#pending.reject(message.messageId, rejectionOf(message.reason));
     } else if (message.type === MessageType.DISCONNECT) this.#dismissed(message.reason);
+    else if (message.type === MessageType.UDP_TICKET) this.#udp.ticket(message);
     else if ('messageId' in message && message.messageId !== undefined) settle(pipe, message.messageId);
   }
 
@@ -302,6 +317,13 @@ export class HashikeClient {
     };
     for (const reader of readers) reader.push(message, taken);
     if (readers.length === 0) taken();
+  }
+
+  #openUdp(requestId: number): void {
+    this.#pipe?.act((session, now) => {
+      const timestamp = session.timestamp(now);
+      session.sendControl({ type: MessageType.UDP_OPEN, timestamp, requestId }, now);
+    });
   }
 
   #unsubscribe(subscription: ClientSubscription): void {
@@ -324,6 +346,7 @@ export class HashikeClient {
   #lost(link: Link): void {
     if (link !== this.#link) return;
     this.#link = undefined;
+    this.#udp.lost();
     this.#pipe?.detach();
     if (this.#ended) this.#gone.resolve();
     else this.#reconnectLater(0);
@@ -349,6 +372,7 @@ export class HashikeClient {
     this.#retry?.cancel();
     for (const { reject } of this.#pending.take()) reject(error ?? closedError());
     for (const subscription of this.#subscriptions) subscription.finish(error);
+    this.#udp.lost();
     this.#link?.close();
   }
 }

@@ -32,6 +32,10 @@ export interface ClientOptions {
   readonly sendQueueBytes?: number;
   /** Deliveries that wait for their reader; then the server is held back. */
   readonly receiveQueue?: number;
+  /** Sends and receives best effort by UDP where the connection is TCP and the server offers it; falls back to TCP by itself. Default: true. */
+  readonly udp?: boolean;
+  /** Between probes of the UDP path, ms; default and most: 5000 (clause 8.4.1). */
+  readonly udpProbeMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -54,6 +58,8 @@ export function settingsOf(options: ClientOptions): Settings {
     resumeWindowMs: DEFAULT_RESUME_WINDOW_MS,
     sendQueueBytes: 1_048_576,
     receiveQueue: 256,
+    udp: true,
+    udpProbeMs: 5000,
     random: systemRandom,
     log: silentLog,
     dial: () => connectTcp({ host, port, messageBytes: MAX_PAYLOAD_BYTES, timeoutMs, clock }),

@@ -31,6 +31,8 @@ export interface Link {
   /** For people: the remote address or device. */
   readonly peer: string;
   readonly capabilities: LinkCapabilities;
+  /** IP address of the peer, where it may have a UDP path beside the link (clause 8.3). */
+  readonly remoteAddress?: string | undefined;
   /** Common name of the client's certificate, where the transport has verified one. */
   readonly certificate?: string | undefined;
   /** Bytes accepted by `send` and not yet given to the operating system. */

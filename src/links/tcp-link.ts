@@ -28,6 +28,7 @@ export class TcpLink implements Link {
   readonly name: string;
   readonly certificate: string | undefined;
   readonly peer: string;
+  readonly remoteAddress: string | undefined;
   readonly capabilities: LinkCapabilities;
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -44,6 +45,7 @@ export class TcpLink implements Link {
     this.#socket = socket;
     this.#clock = options.clock;
     this.peer = peerOf(socket);
+    this.remoteAddress = socket.remoteAddress;
     const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
     this.capabilities = { reliable: true, shortForm: false, mtu: maxFrameBytes };
     this.#delimiter = new LongFormDelimiter({

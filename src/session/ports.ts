@@ -47,6 +47,8 @@ export interface Age {
 export interface SessionEffects {
   /** Puts one frame on the link. False: over the high-water mark; the session then waits for `drained`. */
   transmit(frame: Uint8Array): boolean;
+  /** Offers a best-effort frame, in the long form, to a path beside the link (clause 8.5). False, or absent: it takes the link. */
+  transmitBeside?(frame: Uint8Array): boolean;
   receive(message: Inbound, age: Age): void;
   /** The peer has taken ours up to and including `messageId`; `tag` is that of the newest message covered that had one. */
   acknowledged(messageId: number, tag: number | undefined): void;
@@ -117,6 +119,11 @@ export interface SessionMachine {
    * belong in a session and are treated as malformed.
    */
   frame(bytes: Uint8Array, now: number): void;
+  /**
+   * One long-form frame of the peer that came by a path beside the link (clause 8.5), where it may overtake others. A best-effort PUBLISH is received; anything
+   * else is dropped and counted, and never ends the session.
+   */
+  frameBeside(bytes: Uint8Array, now: number): void;
   /**
    * Queues a reliable message and gives its MESSAGE_ID; undefined when the queue is over `sendQueueBytes`. Works while detached. A number that the peer already has (it said so
    * before the message was queued, as after a restart) is acknowledged at once, within the call, and not sent.

@@ -130,6 +130,24 @@ class Session implements SessionMachine {
     this.#sender.pump(now);
   }
 
+  frameBeside(bytes: Uint8Array, now: number): void {
+    if (!this.#transport || this.#broken) return;
+    let heard: Heard;
+    try {
+      heard = this.#dialect.decode(bytes, this.#situation(bytes, now));
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      this.#drop(error);
+      return;
+    }
+    if (heard.kind !== 'other' || heard.message.type !== MessageType.PUBLISH) {
+      this.#options.dropped('unexpected-message');
+      return;
+    }
+    this.#obey(heard, now);
+    this.#sender.pump(now);
+  }
+
   sendReliable(message: Outgoing, now: number, tag?: number): number | undefined {
     const { outbound } = this.#sender;
     const messageId = outbound.last + 1;
@@ -160,6 +178,7 @@ class Session implements SessionMachine {
     }
     const publish = { ...message, timestamp: this.timestamp(now) };
     const frame = encodeChecked(publish);
+    if (this.#effects.transmitBeside?.(frame)) return true;
     return this.#sender.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
   }
 
@@ -321,11 +340,12 @@ class Session implements SessionMachine {
 
   /** What breaks a rule ends a reliable link and is dropped on a lossy one (clause 5.7.2). */
   #refuse(error: HashikeError): void {
-    if (!this.#transport?.reliable) {
-      this.#options.dropped(dropReasons[error.code] ?? 'malformed');
-      return;
-    }
-    this.#violated(error);
+    if (this.#transport?.reliable) this.#violated(error);
+    else this.#drop(error);
+  }
+
+  #drop(error: HashikeError): void {
+    this.#options.dropped(dropReasons[error.code] ?? 'malformed');
   }
 
   #violated(error: HashikeError): void {

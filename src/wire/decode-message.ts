@@ -87,6 +87,7 @@ function readMessage(
         keepAlive: requiredU32(from, SectionType.KEEP_ALIVE),
         resumeWindow: requiredU32(from, SectionType.RESUME_WINDOW),
         serverTime: requiredU64(from, SectionType.SERVER_TIME),
+        port: optionalU16(from, SectionType.PORT),
       };
     case MessageType.CONNACK_RESUMED:
       return {

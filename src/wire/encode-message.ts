@@ -48,6 +48,7 @@ function writeSections(to: SectionWriter, message: Exclude<Message, Publish>): v
         .u32(SectionType.KEEP_ALIVE, message.keepAlive)
         .u32(SectionType.RESUME_WINDOW, message.resumeWindow)
         .u64(SectionType.SERVER_TIME, message.serverTime);
+      if (message.port !== undefined) to.u16(SectionType.PORT, message.port);
       break;
     case MessageType.CONNACK_RESUMED:
       to.u32(SectionType.MESSAGE_ID, message.messageId).u64(SectionType.SERVER_TIME, message.serverTime);

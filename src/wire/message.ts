@@ -65,6 +65,8 @@ export interface ConnackSuccess extends Header {
   readonly keepAlive: number;
   readonly resumeWindow: number;
   readonly serverTime: number;
+  /** The server offers a UDP path there. */
+  readonly port?: number | undefined;
 }
 
 export interface ConnackResumed extends Header {

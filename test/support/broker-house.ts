@@ -9,6 +9,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { Access } from '../../src/broker/access.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import { Connections } from '../../src/broker/connections.ts';
+import { UdpPaths, type UdpPathsOptions } from '../../src/broker/udp-paths.ts';
 import { type ClientOptions, connect, type HashikeClient } from '../../src/client/index.ts';
 import { type ClientConfig, type Config, configSchema } from '../../src/config/schema.ts';
 import { TcpSource } from '../../src/links/tcp.ts';
@@ -33,12 +34,16 @@ export interface HouseOptions {
   readonly forward?: readonly string[];
   readonly directory?: string;
   readonly log?: Log;
+  /** Offers UDP on a free port. */
+  readonly udp?: Partial<UdpPathsOptions>;
 }
 
 /** A broker with its spool and a TCP port, on a directory that may be used again by the next one. */
 export interface House {
   readonly directory: string;
   readonly port: number;
+  /** Where it listens for datagrams; 0: it does not. */
+  readonly udpPort: number;
   readonly counters: Counters;
   readonly broker: Broker;
   readonly connections: Connections;
@@ -63,12 +68,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const broker = new Broker({ ...common, access, spool, limits });
   const bridge = broker.addDurable({ consumer: 'bridge' });
   for (const filter of options.forward ?? []) bridge.add(filter);
+  const udp =
+    options.udp && new UdpPaths({ ...common, host: '127.0.0.1', port: 0, silenceMs: 15_000, ...options.udp });
+  await udp?.open();
   const connections = new Connections({
     ...common,
     access,
     broker,
     spool,
     limits,
+    udp,
     profiles: compileProfiles({ profiles, clients }),
   });
   await connections.open();
@@ -78,6 +87,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   return {
     directory,
     port,
+    udpPort: udp?.address?.port ?? 0,
     counters: common.counters,
     broker,
     connections,
@@ -86,6 +96,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     stop: async () => {
       connections.close();
       await source.close();
+      await udp?.close();
       await spool.close();
     },
   };

@@ -21,11 +21,11 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#carry(client));
   }
 
-  /** @param cuts one for each connection, in their order; later ones are not cut. */
-  static async open(target: number, cuts: readonly Cut[] = []): Promise<TcpProxy> {
+  /** @param cuts one for each connection, in their order; later ones are not cut. @param host a loopback address to listen on. */
+  static async open(target: number, cuts: readonly Cut[] = [], host = '127.0.0.1'): Promise<TcpProxy> {
     const proxy = new TcpProxy(target, cuts);
     await new Promise<void>((resolve) => {
-      proxy.#server.listen(0, '127.0.0.1', resolve);
+      proxy.#server.listen(0, host, resolve);
     });
     return proxy;
   }

@@ -102,6 +102,7 @@ export const message: Arbitrary<Message> = fc.oneof(
     keepAlive: u32,
     resumeWindow: u32,
     serverTime: u53,
+    port: maybe(u16),
   }),
   fc.record({ type: type('CONNACK_RESUMED'), timestamp, messageId, serverTime: u53 }),
   fc.record({
