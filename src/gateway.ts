@@ -13,6 +13,7 @@ import { Access } from './broker/access.ts';
 import { Broker } from './broker/broker.ts';
 import { Connections } from './broker/connections.ts';
 import type { Principal } from './broker/ports.ts';
+import { UdpPaths } from './broker/udp-paths.ts';
 import type { Config, ServerTlsConfig } from './config/schema.ts';
 import type { LinkSource } from './links/link.ts';
 import { SerialSource } from './links/serial.ts';
@@ -48,6 +49,7 @@ interface House extends GatewayOptions {
   readonly spool: Spool;
   readonly broker: Broker;
   readonly connections: Connections;
+  readonly udp: UdpPaths | undefined;
 }
 
 /** One part that links or bridges, once it runs. */
@@ -84,12 +86,13 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   teardown.add('spool', () => spool.close());
   const broker = new Broker({ access, spool, clock, counters, limits: config.limits });
   const services = { access, broker, profiles, spool, clock, random, counters, log };
-  const connections = new Connections({ ...services, limits: config.limits });
+  const udp = config.listen.udp && new UdpPaths({ ...services, ...config.listen.udp });
+  const connections = new Connections({ ...services, limits: config.limits, udp });
   await connections.open();
 
-  const house: House = { ...options, counters, profiles, spool, broker, connections };
+  const house: House = { ...options, counters, profiles, spool, broker, connections, udp };
   const parts: Part[] = [];
-  for (const startPart of [startMqtt, startListeners, startSerial, startCoap]) {
+  for (const startPart of [startMqtt, startUdp, startListeners, startSerial, startCoap]) {
     parts.push(...(await startPart(house, teardown)));
   }
   // Stopped before the links are, so that every client hears why.
@@ -167,6 +170,14 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
 /** The configuration names the one broker whose commands are taken; which topics they reach is up to its mapping. */
 function upstreamPrincipal(clientId: string): Principal {
   return { clientId, mayPublish: () => true, maySubscribe: () => true };
+}
+
+async function startUdp({ udp }: House, teardown: Teardown): Promise<readonly Part[]> {
+  if (!udp) return [];
+  teardown.add('udp', () => udp.close());
+  await udp.open();
+  const describe = (): PartStatus => ({ name: 'udp', state: 'open', detail: plain(udp.address ?? {}) });
+  return [{ kind: 'link', watched: [], describe }];
 }
 
 async function startListeners(house: House, teardown: Teardown): Promise<readonly Part[]> {

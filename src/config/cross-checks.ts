@@ -21,6 +21,7 @@ import {
   serverTlsSchema,
   tcpSchema,
   tlsListenerSchema,
+  udpSchema,
   webSocketSchema,
 } from './schema.ts';
 
@@ -300,6 +301,10 @@ function checkInlets(raw: unknown, { warning }: Findings): void {
     const wrong =
       'opens CoAP to the network: there is no transport security, and tokens travel in clear text';
     warning([...path, 'host'], wrong, 'bind it to a network that is secured by itself, such as Thread');
+  }
+  const [udp] = itemOf(udpSchema, raw, 'listen', 'udp');
+  if (udp && tcp.length + tls.length === 0) {
+    warning(udp.path, 'is of no use', 'a client asks for it over listen.tcp or listen.tls: configure one');
   }
   const serial = itemsOf(serialSchema, raw, 'serial');
   if (tcp.length + tls.length + webSocket.length + coap.length + serial.length === 0) {

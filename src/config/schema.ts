@@ -146,6 +146,16 @@ export const tlsListenerSchema = z.strictObject({
   ...serverTls,
 });
 
+export const udpSchema = z.strictObject({
+  host: host.default('127.0.0.1').describe('address to bind; it has to be reached as that of tcp or tls is'),
+  port: port.default(7858),
+  silenceMs: z
+    .int()
+    .min(1000)
+    .default(15_000)
+    .describe('a client that has not proven for so long that it hears gets nothing by UDP (clause 8.4.3)'),
+});
+
 export const webSocketSchema = z.strictObject({
   host: host.default('127.0.0.1').describe('address to bind; beyond loopback use tls, or a proxy that does'),
   port: port.default(7859),
@@ -283,6 +293,9 @@ export const configSchema = z.strictObject({
       tcp: tcpSchema.optional(),
       tls: tlsListenerSchema.optional(),
       websocket: webSocketSchema.optional(),
+      udp: udpSchema
+        .optional()
+        .describe('takes best-effort messages of TCP and TLS clients as datagrams (clause 8)'),
     })
     .prefault({}),
   serial: z.array(serialSchema).default([]),

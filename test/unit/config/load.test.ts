@@ -254,6 +254,11 @@ describe('risks are warnings that name them', () => {
     ],
     ['no way in', 'gateway: { name: a }', 'nothing can connect'],
     [
+      'UDP without the connections that it belongs to',
+      'gateway: { name: a }\nlisten: { udp: {}, websocket: {} }',
+      'f:2:16: listen.udp: is of no use',
+    ],
+    [
       'a client that may do nothing',
       `${head}clients: [{ name: a, token: '${hash('a')}' }]`,
       'may neither publish nor subscribe',
