@@ -307,7 +307,7 @@ export const errorTable = {
   'HSK-3106': {
     fault: 'caller',
     meaning: 'the address of a server is malformed',
-    cure: 'write it as hashike://host or hashike://host:port',
+    cure: 'write it as hashike://host[:port], hashikes://host[:port] for TLS, or ws:// or wss:// for WebSocket',
   },
   'HSK-3107': {
     fault: 'environment',

@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { describeError, HashikeError } from '../base/errors.ts';
-import { connect, type HashikeClient } from '../client/index.ts';
+import { type ClientTls, connect, type HashikeClient } from '../client/index.ts';
 
 /** Where a gateway is and who asks: shared by `pub` and `sub`. */
 export interface ConnectionFlags {
   readonly url: string;
   readonly tokenFile?: string;
   readonly name?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export const connectionFlags = {
   url: {
     kind: 'parsed',
     parse: String,
-    brief: 'the gateway, as hashike://host[:port]',
+    brief: 'the gateway, as hashike://host[:port], hashikes:// for TLS, ws:// or wss:// for WebSocket',
     placeholder: 'URL',
     default: 'hashike://127.0.0.1',
   },
@@ -31,7 +34,31 @@ export const connectionFlags = {
     placeholder: 'NAME',
     optional: true,
   },
+  ca: {
+    kind: 'parsed',
+    parse: String,
+    brief: 'PEM file of the authority of the gateway’s certificate; default: those of the system',
+    placeholder: 'FILE',
+    optional: true,
+  },
+  cert: {
+    kind: 'parsed',
+    parse: String,
+    brief: 'PEM file of a client certificate; one that the gateway knows makes the token needless',
+    placeholder: 'FILE',
+    optional: true,
+  },
+  key: {
+    kind: 'parsed',
+    parse: String,
+    brief: 'PEM file of its key',
+    placeholder: 'FILE',
+    optional: true,
+  },
 } as const;
+
+/** A TOKEN that nobody looks at (clause 5.3.7). */
+const BY_CERTIFICATE = 'certificate';
 
 type Environment = Readonly<Partial<Record<string, string>>> | undefined;
 
@@ -40,24 +67,36 @@ export function connectBy(flags: ConnectionFlags, environment: Environment): Pro
   return connect({
     url: flags.url,
     token: tokenOf(flags, environment),
+    tls: tlsOf(flags),
     ...(flags.name !== undefined && { clientName: flags.name }),
   });
 }
 
-function tokenOf({ tokenFile }: ConnectionFlags, environment: Environment): string {
+function tlsOf({ ca, cert, key }: ConnectionFlags): ClientTls {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new HashikeError('HSK-6001', '--cert and --key go together');
+  }
+  return { ca: pemOf(ca, '--ca'), cert: pemOf(cert, '--cert'), key: pemOf(key, '--key') };
+}
+
+function tokenOf({ tokenFile, cert }: ConnectionFlags, environment: Environment): string {
   if (tokenFile === undefined) {
     const token = environment?.['HASHIKE_TOKEN'];
     if (token !== undefined && token !== '') return token;
+    if (cert !== undefined) return BY_CERTIFICATE;
     throw new HashikeError('HSK-6001', 'no token: set HASHIKE_TOKEN or name a file with --token-file');
   }
+  return textOf(tokenFile, 'the token').trim();
+}
+
+function pemOf(file: string | undefined, flag: string): string | undefined {
+  return file === undefined ? undefined : textOf(file, `the file of ${flag}`);
+}
+
+function textOf(file: string, what: string): string {
   try {
-    return readFileSync(tokenFile, 'utf8').trim();
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new HashikeError(
-      'HSK-6001',
-      `the token cannot be read: ${describeError(error)}`,
-      { tokenFile },
-      error,
-    );
+    throw new HashikeError('HSK-6001', `${what} cannot be read: ${describeError(error)}`, { file }, error);
   }
 }

@@ -1,25 +1,23 @@
-import { HashikeError } from '../base/errors.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import type { Link } from '../links/link.ts';
-import { connectTcp } from '../links/tcp.ts';
+import type { ClientTls } from '../links/open-stream.ts';
 import type { PublishBody } from '../wire/message.ts';
-import {
-  DEFAULT_KEEP_ALIVE_MS,
-  DEFAULT_RESUME_WINDOW_MS,
-  DEFAULT_TCP_PORT,
-  MAX_PAYLOAD_BYTES,
-} from '../wire/numbers.ts';
+import { DEFAULT_KEEP_ALIVE_MS, DEFAULT_RESUME_WINDOW_MS, DEFAULT_TCP_PORT } from '../wire/numbers.ts';
+import { dialerOf } from './dial.ts';
 
 export interface ClientOptions {
-  /** `hashike://host[:port]`; or give `host` and `port`. */
+  /** `hashike://host[:port]` (TCP), `hashikes://` (TLS), `ws://` or `wss://` (WebSocket, at /tlv unless it has a path); or give `host` and `port` for TCP. */
   readonly url?: string;
   /** Default: 127.0.0.1. */
   readonly host?: string;
   /** Default: 7858. */
   readonly port?: number;
+  /** Not looked at where the server knows the client certificate of `tls`; it may be anything then, but not empty. */
   readonly token: string | Uint8Array;
+  /** Of `hashikes://` and `wss://`: who vouches for the server, and the client certificate. */
+  readonly tls?: ClientTls;
   /** Needed where several clients share the token. */
   readonly clientName?: string;
   /** Published by the server when this client goes away without `close`. */
@@ -39,18 +37,18 @@ export interface ClientOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
-  /** Makes the connection; default: TCP to host and port. Rejects with HSK-2103. */
+  /** Makes the connection; default: as `url` says. Rejects with HSK-2103 … HSK-2106. */
   readonly dial?: () => Promise<Link>;
 }
 
 export type Settings = Required<
-  Omit<ClientOptions, 'url' | 'host' | 'port' | 'clientName' | 'will' | 'token'>
+  Omit<ClientOptions, 'url' | 'host' | 'port' | 'tls' | 'clientName' | 'will' | 'token'>
 > &
   Pick<ClientOptions, 'clientName' | 'will'> & { readonly token: Uint8Array };
 
 /** The options with their defaults. Throws HSK-3106 when the URL is none. */
 export function settingsOf(options: ClientOptions): Settings {
-  const { host, port } = addressOf(options);
+  const { url = addressOf(options), tls } = options;
   const clock = options.clock ?? systemClock;
   const timeoutMs = options.timeoutMs ?? 10_000;
   return {
@@ -62,7 +60,7 @@ export function settingsOf(options: ClientOptions): Settings {
     udpProbeMs: 5000,
     random: systemRandom,
     log: silentLog,
-    dial: () => connectTcp({ host, port, messageBytes: MAX_PAYLOAD_BYTES, timeoutMs, clock }),
+    dial: options.dial ?? dialerOf({ url, tls, timeoutMs, clock }),
     ...options,
     clock,
     timeoutMs,
@@ -70,15 +68,6 @@ export function settingsOf(options: ClientOptions): Settings {
   };
 }
 
-function addressOf({ url, host, port }: ClientOptions): { readonly host: string; readonly port: number } {
-  if (url === undefined) return { host: host ?? '127.0.0.1', port: port ?? DEFAULT_TCP_PORT };
-  const parsed = URL.parse(url);
-  if (parsed?.protocol !== 'hashike:' || parsed.hostname === '') {
-    throw new HashikeError('HSK-3106', 'the address is not of the form hashike://host[:port]', { url });
-  }
-  return {
-    // The brackets around an IPv6 address belong to the URL.
-    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: parsed.port === '' ? DEFAULT_TCP_PORT : Number(parsed.port),
-  };
+function addressOf({ host = '127.0.0.1', port = DEFAULT_TCP_PORT }: ClientOptions): string {
+  return `hashike://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

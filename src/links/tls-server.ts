@@ -70,6 +70,8 @@ export class TlsServer {
     server.on('tlsClientError', (error, socket) => {
       this.#unfinished -= 1;
       this.#refusals.add(reasonOf(error, socket), { peer: peerOf(socket), detail: error.message });
+      // One that took too long is still open.
+      socket.destroy();
     });
     this.#server = server;
     this.#lookLater();

@@ -117,6 +117,7 @@ export const MAX_CLIENT_NAME_BYTES = 64;
 export const DEFAULT_KEEP_ALIVE_MS = 60_000;
 export const DEFAULT_RESUME_WINDOW_MS = 60_000;
 export const DEFAULT_TCP_PORT = 7858;
+export const DEFAULT_TLS_PORT = 8858;
 
 /** Kinds of the short form (clause 6). */
 export const ShortKind = {

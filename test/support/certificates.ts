@@ -15,50 +15,44 @@ export interface Certificates {
   readonly client: KeyPair;
 }
 
-/** Makes an authority of its own in `folder`, with a certificate for a server and one for a client. */
-export function makeCertificates(folder: string): Certificates {
-  const file = (name: string): string => join(folder, name);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+/** An authority of its own. */
+export interface Authority {
+  readonly ca: string;
+  /** Signs a certificate for a new key; `name` is its common name, and the name of its files. */
+  sign(name: string, extension?: string): KeyPair;
+}
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+
+/** Makes an authority whose files, and those of what it signs, are in `folder` and begin with `prefix`. */
+export function makeAuthority(folder: string, prefix = ''): Authority {
+  const file = (name: string): string => join(folder, `${prefix}${name}`);
   const ca: KeyPair = { cert: file('ca.pem'), key: file('ca.key') };
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    ca.key,
-    '-out',
-    ca.cert,
-    '-days',
-    '2',
-    '-subj',
-    '/CN=test authority',
-  );
-  const signed = (name: string, extension: string): KeyPair => {
-    const pair: KeyPair = { cert: file(`${name}.pem`), key: file(`${name}.key`) };
-    const request = file(`${name}.csr`);
-    writeFileSync(file(`${name}.ext`), `${extension}\n`);
-    openssl('req', '-new', ...key, '-keyout', pair.key, '-out', request, '-subj', `/CN=${name}`);
-    const authority = ['-CA', ca.cert, '-CAkey', ca.key, '-CAcreateserial'];
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      request,
-      ...authority,
-      '-days',
-      '2',
-      '-extfile',
-      file(`${name}.ext`),
-      '-out',
-      pair.cert,
-    );
-    return pair;
-  };
+  const self = ['-x509', '-days', '2', '-subj', '/CN=test authority'];
+  openssl('req', ...self, ...newKey, '-keyout', ca.key, '-out', ca.cert);
   return {
     ca: ca.cert,
-    server: signed('server', 'subjectAltName=DNS:localhost'),
-    client: signed('client', 'extendedKeyUsage=clientAuth'),
+    sign(name, extension = SERVER) {
+      const pair: KeyPair = { cert: file(`${name}.pem`), key: file(`${name}.key`) };
+      const request = file(`${name}.csr`);
+      const extensions = file(`${name}.ext`);
+      writeFileSync(extensions, `${extension}\n`);
+      openssl('req', '-new', ...newKey, '-keyout', pair.key, '-out', request, '-subj', `/CN=${name}`);
+      const authority = ['-CA', ca.cert, '-CAkey', ca.key, '-CAcreateserial', '-days', '2'];
+      openssl('x509', '-req', '-in', request, ...authority, '-extfile', extensions, '-out', pair.cert);
+      return pair;
+    },
   };
+}
+
+const SERVER = 'subjectAltName=DNS:localhost';
+/** Extension of a certificate for clients. */
+export const CLIENT = 'extendedKeyUsage=clientAuth';
+
+/** An authority of its own in `folder`, with a certificate for a server and one for a client. */
+export function makeCertificates(folder: string): Certificates {
+  const authority = makeAuthority(folder);
+  return { ca: authority.ca, server: authority.sign('server'), client: authority.sign('client', CLIENT) };
 }
 
 function openssl(...words: string[]): void {
