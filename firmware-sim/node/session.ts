@@ -151,11 +151,12 @@ export class Session {
 
   // Sending
 
-  #transmit(frame: Uint8Array): number {
+  /** @param flush the frame ends whatever noise stands before it (7.2). */
+  #transmit(frame: Uint8Array, flush = false): number {
     this.#sentAt = this.#clock.now();
     const frames = fragment(frame, this.#fragmentId, this.#options.mtu ?? DEFAULT_MTU);
     if (frames.length > 1) this.#fragmentId = (this.#fragmentId + 1) % 256;
-    return frames.reduce((_, one) => this.#uart.send(one), 0);
+    return frames.reduce((_, one, index) => this.#uart.send(one, flush && index === 0), 0);
   }
 
   #sayLong(type: number, sections: LongMessage['sections']): void {
@@ -206,14 +207,14 @@ export class Session {
     const { token, name, keepAliveMs = 10_000, aliasing, channels } = this.#options;
     this.#enter('connecting');
     const aliases = aliasing === 'connect' ? channels.map(aliasEntry) : [];
-    const leftAt = this.#transmit(connectToken({ token, name, keepAliveMs, aliases }));
+    const leftAt = this.#transmit(connectToken({ token, name, keepAliveMs, aliases }), true);
     this.#later(wait + leftAt - this.#clock.now(), () => this.#connect(Math.min(CONNECT_LAST_MS, wait * 2)));
   }
 
   /** CONNECT_RESUME: learns what had arrived, where the server still knows (5.4.3). */
   #connectResume(context: Context, wait = CONNECT_FIRST_MS): void {
     this.#enter('connecting');
-    const leftAt = this.#transmit(connectResume(context, this.#receiver.received));
+    const leftAt = this.#transmit(connectResume(context, this.#receiver.received), true);
     this.#later(wait + leftAt - this.#clock.now(), () =>
       this.#connectResume(context, Math.min(CONNECT_LAST_MS, wait * 2)),
     );
@@ -241,7 +242,7 @@ export class Session {
     if (!this.#context) return;
     this.#resumeAt = this.#clock.now();
     const id8 = this.#receiver.received % 256;
-    this.#transmit(encodeShort({ kind: 'resume', tail: tailOf(this.#context), id8 }));
+    this.#transmit(encodeShort({ kind: 'resume', tail: tailOf(this.#context), id8 }), true);
   }
 
   #online(): void {

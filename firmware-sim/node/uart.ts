@@ -41,10 +41,13 @@ export class Uart {
     this.#deframer = new Deframer(this.#mtu);
   }
 
-  /** Puts a frame on the line; gives when its last byte will have left. */
-  send(frame: Uint8Array): number {
+  /**
+   * Puts a frame on the line; gives when its last byte will have left.
+   * @param flush leads it with a zero in any case: a frame that everything else waits for.
+   */
+  send(frame: Uint8Array, flush = false): number {
     const quiet = this.#clock.now() - this.#freeAt >= QUIET_MS;
-    return this.raw(quiet ? join(Uint8Array.of(0), wrap(frame)) : wrap(frame));
+    return this.raw(flush || quiet ? join(Uint8Array.of(0), wrap(frame)) : wrap(frame));
   }
 
   /** Puts bytes on the line as they are. */

@@ -174,6 +174,27 @@ describe('a node on a bad line', () => {
     expect(gateway.sequences('n/0')).toEqual(upTo(gateway.sequences('n/0').length));
     expect(reading().acknowledged.size).toBeGreaterThan(580);
   });
+
+  test.each([
+    ['CONNECT_TOKEN', false],
+    ['RESUME', true],
+  ])('its %s is heard through noise that never pauses', (_, known) => {
+    const { clock, gateway, node } = setUp();
+    gateway.answers = known;
+    node.start();
+    clock.advance(500);
+    node.stop();
+    gateway.session = undefined;
+    gateway.answers = false;
+    node.start();
+    const said = (): number => gateway.long.length + gateway.short.length;
+    const before = said();
+    for (let ms = 0; ms < 10_000; ms += 5) {
+      node.junk(Uint8Array.of(7, 7, 7));
+      clock.advance(5);
+    }
+    expect(said() - before).toBeGreaterThanOrEqual(4);
+  });
 });
 
 describe('RESUME and RESET', () => {
