@@ -19,7 +19,10 @@ export function spoolError(thrown: unknown, doing: string): HashikeError {
   const detail = `the spool could not ${doing}: ${describeError(thrown)}`;
   if (thrown instanceof Error && 'errcode' in thrown) {
     const result = Number(thrown.errcode);
-    return new HashikeError(codeOfResult[result & 0xff] ?? 'HSK-1001', detail, { result }, thrown);
+    const code = codeOfResult[result & 0xff] ?? 'HSK-1001';
+    // The lock is held for as long as a gateway runs: nothing else makes SQLite say BUSY.
+    const text = code === 'HSK-2202' ? `another gateway uses this state directory: ${detail}` : detail;
+    return new HashikeError(code, text, { result }, thrown);
   }
   // What the operating system refused outside of SQLite.
   const refused = thrown instanceof Error && 'syscall' in thrown;

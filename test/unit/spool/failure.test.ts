@@ -22,6 +22,11 @@ describe('an error of the spool', () => {
     expect(spoolError(sqliteError(errcode), 'write')).toMatchObject({ code, context: { result: errcode } });
   });
 
+  test('that another gateway holds the lock says so first', () => {
+    const { message } = spoolError(sqliteError(5), 'open its database');
+    expect(message).toMatch(/^another gateway uses this state directory/);
+  });
+
   test('that the operating system gave is one of the disk', () => {
     const refused = Object.assign(new Error('statfs'), { code: 'EIO', syscall: 'statfs' });
     expect(spoolError(refused, 'write')).toMatchObject({ code: 'HSK-2206', cause: refused });
