@@ -1,16 +1,18 @@
 /**
- * Writes the pages of docs/ that the code already says. With --check it writes nothing and fails when a page is not what it would
+ * Writes the pages of docs/, and the tables of the dissector, that the code already says. With --check it writes nothing and fails when a page is not what it would
  * write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationPage } from './lib-configuration-page.ts';
+import { dissector } from './lib-dissector-tables.ts';
 import { errorsPage } from './lib-errors-page.ts';
 import { repositoryRoot } from './lib-findings.ts';
 
 const pages = [
   { page: 'docs/configuration.md', source: 'src/config/schema.ts', text: configurationPage() },
   { page: 'docs/errors.md', source: 'src/base/errors.ts', text: errorsPage() },
+  { page: 'scripts/hashike.lua', source: 'src/wire/numbers.ts', text: dissector() },
 ];
 
 for (const { page, source, text } of pages) {

@@ -16,7 +16,6 @@ export function describeDecoded(decoded: Decoded): string[] {
       const { payloadLength, ...header } = decoded.datagram;
       return [
         `${describePlace(decoded.place)} encrypted datagram (${payloadLength} bytes of payload)`,
-        `  firstByte: 0x${header.firstByte.toString(16).padStart(2, '0')}`,
         `  connectionId: ${describeBytes(header.connectionId)}`,
         `  packetNumber: ${header.packetNumber}`,
         `  tag: ${describeBytes(header.tag)}`,

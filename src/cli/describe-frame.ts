@@ -60,7 +60,7 @@ export function frameToJson(frame: Uint8Array): object {
   const { form, name, bytes, fields, content } = report;
   const sections = content.map(({ contentType, value }) => ({ type: code(contentType), value: hex(value) }));
   const all = { ...fields, ...(content.length > 0 && { content: sections }) };
-  return { form, type: name, bytes, fields: JSON.parse(text(all)) as object };
+  return { form, type: name, bytes, fields: plain(all) };
 }
 
 /** The same for the bytes of a serial line: every frame in it, and what was skipped between them. */
@@ -89,7 +89,15 @@ export function describeBytes(value: Uint8Array): string {
 
 function text(value: unknown): string {
   if (value instanceof Uint8Array) return describeBytes(value);
-  return JSON.stringify(value, (_key, each: unknown) => (each instanceof Uint8Array ? hex(each) : each));
+  return JSON.stringify(plain(value));
+}
+
+/** `value` with bytes as hex, all the way down. Not by a replacer of JSON, which gets a Buffer only after its `toJSON`. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return hex(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
 }
 
 function code(number: number): string {

@@ -19,6 +19,7 @@ export const toolTable = {
   'nats-server': debian('nats-server'),
   'coap-client-notls': debian('libcoap3-bin'),
   socat: debian('socat'),
+  tshark: debian('tshark'),
   'systemd-analyze': debian('systemd'),
   'systemd-nspawn': debian('systemd-container'),
   mmdebstrap: debian('mmdebstrap'),

@@ -1,8 +1,5 @@
-import { HashikeError } from '../../base/errors.ts';
-import { decodeMessage, peekType } from '../../wire/long-form.ts';
-import { MessageType } from '../../wire/numbers.ts';
 import type { CapturedEvent, Place } from './captured-event.ts';
-import { ConnectionIds, isPathMessage, readDatagram } from './datagram.ts';
+import { Datagrams } from './datagrams.ts';
 import { LineReader } from './line-reader.ts';
 import { type Datagram, unwrap } from './network-layers.ts';
 import type { Packet } from './packet.ts';
@@ -30,7 +27,7 @@ export class CaptureDecoder {
   readonly #emit: (event: CapturedEvent) => void;
   readonly #udpPorts: Set<number>;
   readonly #conversations: TcpConversations;
-  readonly #connectionIds = new ConnectionIds();
+  readonly #datagrams = new Datagrams();
   readonly #ignored = new Map<string, number>();
   #packets = 0;
   #messages = 0;
@@ -42,7 +39,8 @@ export class CaptureDecoder {
     this.#udpPorts = new Set(options.ports);
     this.#conversations = new TcpConversations(new Set(options.ports), {
       message: (place, frame) => {
-        this.#learn(frame);
+        const port = this.#datagrams.learn(frame);
+        if (port !== undefined) this.#udpPorts.add(port);
         this.#frame(place, frame);
       },
       note: (place, text) => this.#emit({ kind: 'note', place, text }),
@@ -90,32 +88,28 @@ export class CaptureDecoder {
     this.#emit({ kind: 'frame', place, frame });
   }
 
-  /** A ticket tells a port and a connection ID that datagrams come with. */
-  #learn(frame: Uint8Array): void {
-    if (peekType(frame) !== MessageType.UDP_TICKET) return;
-    try {
-      const ticket = decodeMessage(frame);
-      if (ticket.type !== MessageType.UDP_TICKET) return;
-      this.#udpPorts.add(ticket.port);
-      this.#connectionIds.add(ticket.connectionId);
-    } catch (error) {
-      // What is wrong with it is told where it is printed.
-      if (!(error instanceof HashikeError)) throw error;
-    }
-  }
-
   #datagram(
     { from, to, fromPort, toPort, payload, payloadLength }: Datagram,
     time: bigint | undefined,
   ): void {
-    const toServer = this.#udpPorts.has(toPort);
-    if (!toServer && !this.#udpPorts.has(fromPort)) return this.#ignore('UDP datagrams of other ports');
-    const place: Place = { time, transport: 'udp', from, to, sender: toServer ? 'client' : 'server' };
-    if (isPathMessage(payload)) return this.#frame(place, payload);
-    const datagram = readDatagram(payload, payloadLength, this.#connectionIds.lengthIn(payload));
-    if (!datagram) return this.#ignore('UDP datagrams too short for a header and a tag');
-    this.#messages += 1;
-    this.#emit({ kind: 'datagram', place, datagram });
+    const sender = this.#udpPorts.has(toPort) ? 'client' : 'server';
+    if (sender === 'server' && !this.#udpPorts.has(fromPort))
+      return this.#ignore('UDP datagrams of other ports');
+    if (payload.length < payloadLength) return this.#ignore('UDP datagrams that the capture cut');
+    const place: Place = { time, transport: 'udp', from, to, sender };
+    const found = this.#datagrams.read(payload, sender);
+    switch (found.kind) {
+      case 'foreign':
+        this.#ignore('UDP datagrams of our ports that are none of ours');
+        break;
+      case 'opened':
+        for (const message of found.messages) this.#frame(place, message);
+        break;
+      case 'sealed':
+        this.#messages += 1;
+        this.#emit({ kind: 'datagram', place, datagram: found.header });
+        break;
+    }
   }
 
   /** A packet holds whole frames, each closed by 0x00, which the last one may lack. */

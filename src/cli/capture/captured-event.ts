@@ -15,9 +15,8 @@ export interface Place {
   readonly offset?: number | undefined;
 }
 
-/** The header of a datagram (clause 8), whose payload is encrypted. */
+/** What can be read of a datagram (clause 8.1) without its key. */
 export interface DatagramHeader {
-  readonly firstByte: number;
   readonly connectionId: Uint8Array;
   /** The low 16 bits. */
   readonly packetNumber: number;

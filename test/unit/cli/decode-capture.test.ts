@@ -4,6 +4,7 @@ import { type Decoded, decodeCapture, decodeLine } from '../../../src/cli/captur
 import { serialLogBytes } from '../../../src/cli/capture/serial-log.ts';
 import { decodedToJson, describeDecoded } from '../../../src/cli/describe-capture.ts';
 import { encodeContent } from '../../../src/wire/content.ts';
+import { DatagramChannel } from '../../../src/wire/datagram-channel.ts';
 import { decodeMessage, encodeMessage } from '../../../src/wire/long-form.ts';
 import type { Message } from '../../../src/wire/message.ts';
 import { MessageType } from '../../../src/wire/numbers.ts';
@@ -325,41 +326,60 @@ describe('WebSocket', () => {
 });
 
 describe('UDP', () => {
+  const connectionId = Uint8Array.of(1, 2, 3);
+  const key = new Uint8Array(24).fill(7);
   const ticket = encodeMessage({
     type: MessageType.UDP_TICKET,
     timestamp: 0,
     requestId: 1,
-    connectionId: Uint8Array.of(1, 2, 3),
-    key: new Uint8Array(24),
+    connectionId,
+    key,
     port: 5000,
   });
-  const probe = encodeMessage({
-    type: MessageType.UDP_PROBE,
-    timestamp: 0,
-    connectionId: Uint8Array.of(1, 2, 3),
-  });
-  const datagram = Uint8Array.of(0xc0, 1, 2, 3, 0, 9, 0xaa, 0xbb, 1, 2, 3, 4, 5, 6, 7, 8);
+  const probe = encodeMessage({ type: MessageType.UDP_PROBE, timestamp: 0, connectionId });
+  const bestEffort = encodeMessage(publish('bed-1/temperature', undefined));
 
-  test('of a datagram the header is told, by the length of the connection ID in the ticket', async () => {
+  test('where the ticket was captured the messages are told', async () => {
+    const client = new DatagramChannel({ side: 'client', connectionId, key });
+    const server = new DatagramChannel({ side: 'server', connectionId, key });
     const { packets } = talk().client(hello).server(ticket);
     const found = await decode(
       onRaw([
         ...packets,
-        udpPacket(40_000, 5000, probe),
-        udpPacket(40_000, 5000, datagram),
-        udpPacket(5000, 40_000, datagram.subarray(0, 9)),
-        udpPacket(53, 40_000, utf8('who')),
+        udpPacket(40_000, 5000, client.seal(concat([probe, bestEffort]))),
+        udpPacket(5000, 40_000, server.seal(bestEffort)),
       ]),
     );
-    expect(story(found).slice(-1)).toEqual([MessageType.UDP_PROBE]);
-    const told = found.find(({ kind }) => kind === 'datagram');
-    expect(told).toMatchObject({
-      place: { transport: 'udp', sender: 'client' },
-      datagram: { firstByte: 0xc0, connectionId: Uint8Array.of(1, 2, 3), packetNumber: 9, payloadLength: 2 },
-    });
+    expect(story(found).slice(2)).toEqual([MessageType.UDP_PROBE, MessageType.PUBLISH, MessageType.PUBLISH]);
+    expect(found.slice(2)).toMatchObject([
+      { place: { transport: 'udp', sender: 'client' } },
+      { place: { transport: 'udp', sender: 'client' } },
+      { place: { transport: 'udp', sender: 'server', from: '127.0.0.1:5000' } },
+      { kind: 'end' },
+    ]);
+  });
+
+  test('of another datagram the header is told', async () => {
+    const client = new DatagramChannel({ side: 'client', connectionId, key });
+    const sealed = client.seal(probe);
+    const cut = { ...at(udpPacket(40_000, 7858, sealed), 3), originalLength: 28 + sealed.length + 4 };
+    const packets = [
+      at(udpPacket(40_000, 7858, sealed), 0),
+      at(udpPacket(7858, 40_000, sealed.subarray(0, 9)), 1),
+      at(udpPacket(53, 40_000, utf8('who')), 2),
+      { ...cut, bytes: cut.bytes.subarray(0, 40) },
+    ];
+    const found = await decode(pcapFile(packets, { linkType: linkTypes.raw }));
+    expect(found[0] && describeDecoded(found[0])).toEqual([
+      `2026-01-02T03:04:05.123456000Z udp 127.0.0.1:40000 > 127.0.0.1:7858 (client): encrypted datagram (${probe.length} bytes of payload)`,
+      '  connectionId: 010203 (3 bytes)',
+      '  packetNumber: 1',
+      `  tag: ${Buffer.from(sealed.subarray(-8)).toString('hex')} (8 bytes)`,
+    ]);
     expect(ignoredIn(found)).toEqual({
-      'UDP datagrams too short for a header and a tag': 1,
+      'UDP datagrams of our ports that are none of ours': 1,
       'UDP datagrams of other ports': 1,
+      'UDP datagrams that the capture cut': 1,
     });
   });
 });

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { concat, utf8 } from '../../../src/base/bytes.ts';
-import { describeFrame, describeSerial } from '../../../src/cli/describe-frame.ts';
+import { describeFrame, describeSerial, frameToJson } from '../../../src/cli/describe-frame.ts';
 import { encodeContent } from '../../../src/wire/content.ts';
 import { encodeMessage } from '../../../src/wire/long-form.ts';
 import { MessageType } from '../../../src/wire/numbers.ts';
 import { encodeSerialFrame } from '../../../src/wire/serial-frame.ts';
+import { connectToken } from '../../support/peer.ts';
 
 const publish = encodeMessage({
   type: MessageType.PUBLISH,
@@ -26,6 +27,29 @@ describe('hashike decode', () => {
       '  retain: false',
       '  content 0x8001: 6162 (2 bytes)',
     ]);
+  });
+
+  test('tells bytes in hex, also those of a Buffer and within a will', () => {
+    const frame = encodeMessage({
+      ...connectToken('ab'),
+      will: {
+        topic: 'w',
+        retain: false,
+        content: encodeContent([{ contentType: 0x8001, value: utf8('cdef') }]),
+      },
+    });
+    expect(describeFrame(Buffer.from(frame))).toEqual(
+      expect.arrayContaining([
+        '  token: 6162 (2 bytes)',
+        '  will: {"topic":"w","retain":false,"content":"8001000463646566"}',
+      ]),
+    );
+    expect(frameToJson(Buffer.from(frame))).toMatchObject({
+      form: 'long',
+      type: 'CONNECT_TOKEN',
+      fields: { token: '6162', will: { content: '8001000463646566' } },
+    });
+    expect(JSON.stringify(frameToJson(frame.subarray(1)))).toMatch(/"fault":".*HSK-11/);
   });
 
   test('tells a short-form reading', () => {
