@@ -41,6 +41,8 @@ export interface SpoolConsumer {
   readonly name: string;
   /** What waits, from counters kept in memory. */
   readonly depth: { readonly messages: number; readonly bytes: number };
+  /** Bytes from which on reliable appends for it wait. */
+  readonly maxBytes: number;
   /**
    * Up to `limit` records with a seq greater than `after`, in order, and no more than about 1 MiB at once. None means that there
    * are none; fewer than `limit` does not. Expired and undecodable records are skipped, deleted and counted.
@@ -54,6 +56,8 @@ export interface SpoolConsumer {
     seq: number,
     sent?: { readonly sessionId: Uint8Array; readonly messageId: number },
   ): Promise<void>;
+  /** Deletes these records alone; those that are gone are no error. Resolves once committed with the number that was there. */
+  discard(seqs: readonly number[]): Promise<number>;
   /** Calls `action` after each commit that added records for this consumer; returns a function that stops it. */
   onAppended(action: () => void): () => void;
 }

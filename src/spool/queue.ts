@@ -37,6 +37,10 @@ export class Queue implements SpoolConsumer {
     this.#options = options;
   }
 
+  get maxBytes(): number {
+    return this.#options.maxBytes;
+  }
+
   get depth(): Amount {
     return { messages: this.#messages, bytes: this.#bytes };
   }
@@ -103,6 +107,21 @@ export class Queue implements SpoolConsumer {
     });
   }
 
+  async discard(seqs: readonly number[]): Promise<number> {
+    this.#options.ensureOpen();
+    return new Promise<number>((resolve, reject) => {
+      this.#options.commits.add({
+        step: { kind: 'discard', consumer: this.name, seqs },
+        urgent: true,
+        committed: (removed) => {
+          this.#remove(removed);
+          resolve(removed.messages);
+        },
+        failed: reject,
+      });
+    });
+  }
+
   onAppended(action: () => void): () => void {
     // Wrapped, so that the same function given twice is called twice and each is removed alone.
     const listener = (): void => action();
@@ -139,12 +158,12 @@ export class Queue implements SpoolConsumer {
         undecodable.push(seq);
       }
     }
-    this.#discard(expired, 'expired');
-    this.#discard(undecodable, 'undecodable');
+    this.#drop(expired, 'expired');
+    this.#drop(undecodable, 'undecodable');
     return wanted;
   }
 
-  #discard(seqs: readonly number[], reason: DropReason): void {
+  #drop(seqs: readonly number[], reason: DropReason): void {
     if (seqs.length === 0) return;
     this.#options.commits.add({
       step: { kind: 'discard', consumer: this.name, seqs },

@@ -120,6 +120,19 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(idsOf(await readAll(temp.spool.consumer('archive')))).toEqual([1, 2, 3]);
     });
 
+    test('discards single records, and tells how many were there', async () => {
+      await using temp = await open();
+      await temp.spool.append([...reliable('cloud', 1, 2, 3, 4), ...reliable('archive', 1, 2)]);
+      const cloud = temp.spool.consumer('cloud');
+      const [, second, third] = (await readAll(cloud)).map(({ seq }) => seq);
+      expect(await cloud.discard([second ?? 0, third ?? 0, 1_000_000])).toBe(2);
+      expect(await cloud.discard([second ?? 0])).toBe(0);
+      expect(cloud.depth.messages).toBe(2);
+      await temp.reopen();
+      expect(idsOf(await readAll(temp.spool.consumer('cloud')))).toEqual([1, 4]);
+      expect(idsOf(await readAll(temp.spool.consumer('archive')))).toEqual([1, 2]);
+    });
+
     test('is as deep as nothing once everything is acknowledged', async () => {
       await using temp = await open();
       await temp.spool.append(reliable('cloud', 1, 2));

@@ -8,6 +8,8 @@ export class MemoryConsumer implements SpoolConsumer {
   failure: Error | undefined;
   /** Replaced to have reading take time. */
   beforeRead = (): Promise<void> => Promise.resolve();
+  beforeDiscard = (): Promise<void> => Promise.resolve();
+  maxBytes = Number.POSITIVE_INFINITY;
   #records: StoredPublication[] = [];
   #seq = 0;
   readonly #listeners = new Set<() => void>();
@@ -38,6 +40,14 @@ export class MemoryConsumer implements SpoolConsumer {
     await Promise.resolve();
     if (this.failure) throw this.failure;
     this.#records = this.#records.filter(({ seq }) => seq > upTo);
+  }
+
+  async discard(seqs: readonly number[]): Promise<number> {
+    await this.beforeDiscard();
+    if (this.failure) throw this.failure;
+    const before = this.#records.length;
+    this.#records = this.#records.filter(({ seq }) => !seqs.includes(seq));
+    return before - this.#records.length;
   }
 
   onAppended(action: () => void): () => void {

@@ -99,6 +99,15 @@ export class MemorySpool implements Spool {
           const session = sent && this.sessions.get(hex(sent.sessionId));
           if (session) this.sessions.set(hex(session.sessionId), { ...session, sent: sent.messageId });
         }),
+      maxBytes: Number.POSITIVE_INFINITY,
+      discard: (seqs) => {
+        const gone = (record: StoredPublication & { readonly consumer: string }): boolean =>
+          record.consumer === name && seqs.includes(record.seq);
+        const removed = this.#records.filter(gone).length;
+        return this.#step(() => {
+          this.#records = this.#records.filter((record) => !gone(record));
+        }).then(() => removed);
+      },
       onAppended: (action) => {
         listeners.add(action);
         return () => listeners.delete(action);
