@@ -1,6 +1,7 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { z } from 'zod';
 import { describeError } from '../base/errors.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
@@ -282,6 +283,24 @@ function checkServerTls({ path, value }: Item<ServerTlsConfig>, folder: string, 
   if (value.requireClientCert && value.clientCa === undefined) {
     const right = 'set clientCa to the authority that has signed them';
     findings.error([...path, 'requireClientCert'], 'can accept no certificate', right);
+  }
+  checkKeyPair({ path, value }, folder, findings);
+}
+
+function checkKeyPair({ path, value }: Item<ServerTlsConfig>, folder: string, { error }: Findings): void {
+  let cert: Buffer;
+  let key: Buffer;
+  try {
+    cert = readFileSync(resolve(folder, value.certFile));
+    key = readFileSync(resolve(folder, value.keyFile));
+  } catch {
+    // `checkFile` has told of it.
+    return;
+  }
+  try {
+    createSecureContext({ cert, key });
+  } catch (thrown) {
+    error([...path, 'certFile'], 'does not go with keyFile', describeError(thrown));
   }
 }
 

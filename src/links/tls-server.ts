@@ -29,6 +29,9 @@ export interface TlsServerOptions extends CertificatePaths {
   readonly log: Log;
 }
 
+/** How long before its end a certificate that nobody renews is warned of. */
+const EXPIRY_WARNING_MS = 14 * 86_400_000;
+
 /** The server's side of TLS (clause 3.4), with certificates that are renewed while connections live on. */
 export class TlsServer {
   readonly #options: TlsServerOptions;
@@ -36,6 +39,7 @@ export class TlsServer {
   #server: Server | undefined;
   #unfinished = 0;
   #expires: string | undefined;
+  #warnedOfExpiry = false;
   /** State of the files when they were read last, whether or not they could be used. */
   #known = '';
   /** State of the files at the last look. */
@@ -74,6 +78,7 @@ export class TlsServer {
       socket.destroy();
     });
     this.#server = server;
+    this.#warnOfExpiry();
     this.#lookLater();
   }
 
@@ -116,6 +121,7 @@ export class TlsServer {
     this.#seen = this.#known;
     const credentials = await readCertificates(this.#options);
     this.#expires = credentials.expires;
+    this.#warnedOfExpiry = false;
     return credentials;
   }
 
@@ -129,7 +135,17 @@ export class TlsServer {
     const settled = now === this.#seen;
     this.#seen = now;
     if (settled && now !== this.#known) await this.reload();
+    this.#warnOfExpiry();
     if (this.#server) this.#lookLater();
+  }
+
+  #warnOfExpiry(): void {
+    const { clock, log, name } = this.#options;
+    const left = Date.parse(this.#expires ?? '') - clock.wall();
+    if (this.#warnedOfExpiry || left > EXPIRY_WARNING_MS) return;
+    this.#warnedOfExpiry = true;
+    const text = left > 0 ? 'the certificate expires soon' : 'the certificate has expired';
+    log.warn({ link: name, expires: this.#expires }, text);
   }
 
   #secure(socket: TLSSocket, onSecure: (accepted: Accepted) => void): void {

@@ -19,7 +19,7 @@ export interface Certificates {
 export interface Authority {
   readonly ca: string;
   /** Signs a certificate for a new key; `name` is its common name, and the name of its files. */
-  sign(name: string, extension?: string): KeyPair;
+  sign(name: string, extension?: string, days?: number): KeyPair;
 }
 
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
@@ -28,24 +28,25 @@ const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-n
 export function makeAuthority(folder: string, prefix = ''): Authority {
   const file = (name: string): string => join(folder, `${prefix}${name}`);
   const ca: KeyPair = { cert: file('ca.pem'), key: file('ca.key') };
-  const self = ['-x509', '-days', '2', '-subj', '/CN=test authority'];
+  const self = ['-x509', '-days', '90', '-subj', '/CN=test authority'];
   openssl('req', ...self, ...newKey, '-keyout', ca.key, '-out', ca.cert);
   return {
     ca: ca.cert,
-    sign(name, extension = SERVER) {
+    sign(name, extension = SERVER, days = 90) {
       const pair: KeyPair = { cert: file(`${name}.pem`), key: file(`${name}.key`) };
       const request = file(`${name}.csr`);
       const extensions = file(`${name}.ext`);
       writeFileSync(extensions, `${extension}\n`);
       openssl('req', '-new', ...newKey, '-keyout', pair.key, '-out', request, '-subj', `/CN=${name}`);
-      const authority = ['-CA', ca.cert, '-CAkey', ca.key, '-CAcreateserial', '-days', '2'];
+      const authority = ['-CA', ca.cert, '-CAkey', ca.key, '-CAcreateserial', '-days', String(days)];
       openssl('x509', '-req', '-in', request, ...authority, '-extfile', extensions, '-out', pair.cert);
       return pair;
     },
   };
 }
 
-const SERVER = 'subjectAltName=DNS:localhost';
+/** Extension of a certificate for a server, valid for the name localhost only. */
+export const SERVER = 'subjectAltName=DNS:localhost';
 /** Extension of a certificate for clients. */
 export const CLIENT = 'extendedKeyUsage=clientAuth';
 

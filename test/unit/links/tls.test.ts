@@ -15,7 +15,7 @@ import { connectTcp, TcpSource } from '../../../src/links/tcp.ts';
 import { TlsServer, type TlsServerOptions } from '../../../src/links/tls-server.ts';
 import { encodeMessage } from '../../../src/wire/long-form.ts';
 import { MessageType } from '../../../src/wire/numbers.ts';
-import { type Authority, CLIENT, type KeyPair, makeAuthority } from '../../support/certificates.ts';
+import { type Authority, CLIENT, type KeyPair, makeAuthority, SERVER } from '../../support/certificates.ts';
 import { RecordingLog } from '../../support/recording-log.ts';
 
 let folder: string;
@@ -322,6 +322,17 @@ describe('certificates that change', () => {
       },
     ]);
     expect(await shownBy(served.port)).toBe('CN=first');
+  });
+
+  test('one that nobody renews is warned of, once', async () => {
+    const own = files(authority.sign('brief', SERVER, 2));
+    const served = await serve({ certFile: own.cert, keyFile: own.key, reloadCheckMs: 20 });
+    await delay(100);
+    expect(served.log.texts('warn')).toEqual(['the certificate expires soon']);
+    overwrite(own, first);
+    await vi.waitFor(() => expect(served.log.texts('info')).toHaveLength(1), { timeout: 5000 });
+    await delay(50);
+    expect(served.log.texts('warn')).toHaveLength(1);
   });
 
   test('a source whose certificate can’t be used does not open', async () => {
