@@ -4,7 +4,7 @@ import { describeError, type ErrorCode, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 
 /** Bytes that wait for the operating system; what comes on top is not taken. */
-const SEND_QUEUE_BYTES = 262_144;
+const SEND_QUEUE_BYTES = 1_048_576;
 
 export interface UdpAddress {
   readonly host: string;
@@ -25,17 +25,18 @@ export interface UdpSocketOptions extends UdpAddress {
 /** A UDP socket: sends and receives datagrams, and keeps what the network says of lost ones to itself. */
 export class UdpSocket {
   readonly #socket: Socket;
-  /** Set where all datagrams go to one address. */
-  readonly #peer: UdpAddress | undefined;
+  /** All datagrams go to one address. */
+  readonly #connected: boolean;
+  #queuedBytes = 0;
   #closed = false;
 
   private constructor(
     socket: Socket,
-    peer: UdpAddress | undefined,
+    connected: boolean,
     { log, received }: Pick<UdpSocketOptions, 'log' | 'received'>,
   ) {
     this.#socket = socket;
-    this.#peer = peer;
+    this.#connected = connected;
     socket.on('message', (datagram, { address, port }) => {
       if (!this.#closed) received(datagram, { host: address, port });
     });
@@ -45,12 +46,10 @@ export class UdpSocket {
 
   /** A socket bound to `host` and `port` (0: one that is free). Rejects with HSK-2130. */
   static async listen(options: UdpSocketOptions): Promise<UdpSocket> {
-    const { host, port } = options;
     const socket = await openSocket(options, 'HSK-2130', "can't listen on", (opened, address, done) => {
-      opened.bind({ address, port }, done);
+      opened.bind({ address, port: options.port }, done);
     });
-    options.log.debug({ host, port: socket.address().port }, 'listening for datagrams');
-    return new UdpSocket(socket, undefined, options);
+    return new UdpSocket(socket, false, options);
   }
 
   /** A socket that exchanges datagrams with one address alone. Rejects with HSK-2131. */
@@ -58,7 +57,7 @@ export class UdpSocket {
     const socket = await openSocket(options, 'HSK-2131', "can't send to", (opened, address, done) => {
       opened.connect(options.port, address, done);
     });
-    return new UdpSocket(socket, { host: options.host, port: options.port }, options);
+    return new UdpSocket(socket, true, options);
   }
 
   /** Where it is bound. */
@@ -70,10 +69,14 @@ export class UdpSocket {
   /** Sends a datagram; false when too much waits already, and it was left out. */
   send(datagram: Uint8Array, to: UdpAddress): boolean {
     if (this.#closed) return true;
-    if (this.#socket.getSendQueueSize() + datagram.length > SEND_QUEUE_BYTES) return false;
-    // Whether it left does not say whether it arrives.
-    if (this.#peer) this.#socket.send(datagram, ignoreError);
-    else this.#socket.send(datagram, to.port, to.host, ignoreError);
+    if (this.#queuedBytes + datagram.length > SEND_QUEUE_BYTES) return false;
+    this.#queuedBytes += datagram.length;
+    // An error is a loss like any other: that a datagram leaves does not say that it arrives.
+    const done = (): void => {
+      this.#queuedBytes -= datagram.length;
+    };
+    if (this.#connected) this.#socket.send(datagram, done);
+    else this.#socket.send(datagram, to.port, to.host, done);
     return true;
   }
 
@@ -86,7 +89,7 @@ export class UdpSocket {
   }
 }
 
-type Begin = (socket: Socket, address: string, done: () => void) => void;
+type Begin = (socket: Socket, address: string, done: (error?: Error) => void) => void;
 
 async function openSocket(
   { host, port }: UdpAddress,
@@ -98,14 +101,16 @@ async function openSocket(
     const { address, family } = await lookup(host);
     const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
     await new Promise<void>((resolve, reject) => {
-      socket.once('error', (error) => {
-        socket.close();
-        reject(error);
-      });
-      begin(socket, address, () => {
+      const done = (error?: Error): void => {
         socket.removeAllListeners('error');
-        resolve();
-      });
+        if (!error) resolve();
+        else {
+          socket.close();
+          reject(error);
+        }
+      };
+      socket.once('error', done);
+      begin(socket, address, done);
     });
     return socket;
   } catch (error) {
@@ -117,5 +122,3 @@ async function openSocket(
     );
   }
 }
-
-function ignoreError(): void {}

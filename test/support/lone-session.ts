@@ -1,4 +1,11 @@
-import type { Age, Inbound, SessionMachine, SessionOptions, Transport } from '../../src/session/ports.ts';
+import type {
+  Age,
+  Inbound,
+  SessionEffects,
+  SessionMachine,
+  SessionOptions,
+  Transport,
+} from '../../src/session/ports.ts';
 import type { HashikeError } from '../../src/base/errors.ts';
 import { createSession } from '../../src/session/session.ts';
 import { decodeMessage } from '../../src/wire/long-form.ts';
@@ -31,7 +38,7 @@ export interface LoneSession {
 export function loneSession(
   options: Partial<Omit<SessionOptions, 'limits'>> & {
     readonly limits?: Partial<SessionOptions['limits']>;
-  } = {},
+  } & Pick<SessionEffects, 'transmitBeside'> = {},
 ): LoneSession {
   const frames: Uint8Array[] = [];
   const received: LoneSession['received'] = [];
@@ -64,6 +71,7 @@ export function loneSession(
       silent: () => events.push('silent'),
       heard: () => events.push('heard'),
       reset: () => events.push('reset'),
+      ...(options.transmitBeside && { transmitBeside: options.transmitBeside }),
     },
   );
   const lone: LoneSession = {
