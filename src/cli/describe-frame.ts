@@ -7,7 +7,7 @@ import { SerialDeframer } from '../wire/serial-frame.ts';
 import { decodeShort, isShortForm } from '../wire/short-form.ts';
 
 /** What a frame of either form says, or what is wrong with it. */
-export type FrameReport =
+type FrameReport =
   | {
       readonly form: 'long' | 'short';
       /** Name of the message type or short kind, and its number. */
@@ -20,7 +20,7 @@ export type FrameReport =
     }
   | { readonly form: 'none'; readonly bytes: number; readonly fault: string };
 
-export function reportFrame(frame: Uint8Array): FrameReport {
+function reportFrame(frame: Uint8Array): FrameReport {
   const bytes = frame.length;
   try {
     if (isShortForm(frame[0] ?? 0)) {

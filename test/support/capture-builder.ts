@@ -93,7 +93,7 @@ export function onLink(linkType: number, packet: Uint8Array): Uint8Array {
 }
 
 /** An IP packet from the loopback address to itself. */
-export function ipPacket(protocol: number, payload: Uint8Array, v6 = false): Uint8Array {
+function ipPacket(protocol: number, payload: Uint8Array, v6 = false): Uint8Array {
   if (v6) {
     const address = new Uint8Array(16);
     address[15] = 1;

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { buildCommand } from '@stricli/core';
 import { parseHex } from '../../base/bytes.ts';
 import { describeError, HashikeError } from '../../base/errors.ts';
-import { DEFAULT_TCP_PORT } from '../../wire/numbers.ts';
+import { DEFAULT_TCP_PORT, DEFAULT_TLS_PORT } from '../../wire/numbers.ts';
 import { type Decoded, decodeCapture, decodeLine } from '../capture/decode-capture.ts';
 import { serialLogBytes } from '../capture/serial-log.ts';
 import type { CliContext } from '../context.ts';
@@ -20,7 +20,7 @@ interface Flags {
 }
 
 /** TCP and UDP, and TLS, of which it is only said that it is encrypted (docs/protocol.md, clause 1.4). */
-const defaultPorts = [DEFAULT_TCP_PORT, 8858];
+const defaultPorts = [DEFAULT_TCP_PORT, DEFAULT_TLS_PORT];
 
 export const decodeCommand = buildCommand({
   docs: {
