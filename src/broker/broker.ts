@@ -6,8 +6,10 @@ import type { SessionMark, Spool, SpoolAppend } from '../spool/ports.ts';
 import { FilterTree } from '../topic/filter-tree.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
 import type { Publication } from '../wire/publication.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import type { Access } from './access.ts';
-import { LastValues } from './last-values.ts';
+import { LastValues, type Value } from './last-values.ts';
+import { type LiveRoute, Matches, type Match, type Route } from './matches.ts';
 import type {
   BrokerPort,
   DurableOptions,
@@ -17,31 +19,12 @@ import type {
   Subscription,
 } from './ports.ts';
 
-/** Topics whose routes are remembered; beyond it the memory starts anew. */
-const MAX_CACHED_ROUTES = 10_000;
-
 export interface BrokerOptions {
   readonly access: Access;
   readonly spool: Pick<Spool, 'append' | 'isFull'>;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly limits: { readonly lastValues: number };
-}
-
-interface LiveRoute {
-  readonly subscriber: Subscriber;
-  readonly reliable: boolean;
-}
-
-type Route = LiveRoute | DurableOptions;
-
-/** Who gets what is published to one topic. */
-interface Match {
-  readonly durable: readonly DurableOptions[];
-  readonly live: readonly (LiveRoute & {
-    /** Its own queue takes what is reliable. */
-    readonly queued: boolean;
-  })[];
 }
 
 /**
@@ -53,9 +36,7 @@ export class Broker implements BrokerPort {
   readonly #spool: BrokerOptions['spool'];
   readonly #clock: Clock;
   readonly #routes = new FilterTree<Route>();
-  #matches = new Map<string, Match>();
-  /** Version of the routes that `#matches` was made from. */
-  #matchesVersion = 0;
+  readonly #matches = new Matches(this.#routes);
   readonly #lastValues: LastValues;
   readonly #published: Counter;
   readonly #delivered: Counter;
@@ -79,7 +60,7 @@ export class Broker implements BrokerPort {
     for (const { topic } of publications) this.#checkPublish(topic, by);
     const records: SpoolAppend[] = [];
     for (const publication of publications) {
-      for (const { consumer, reliableOnly, except } of this.#match(publication.topic).durable) {
+      for (const { consumer, reliableOnly, except } of this.#matches.of(publication.topic).durable) {
         const wanted = publication.reliable || reliableOnly !== true;
         if (wanted && except !== publication.origin.clientId) records.push({ consumer, publication });
       }
@@ -89,19 +70,51 @@ export class Broker implements BrokerPort {
     this.#published.add(publications.length);
     this.#kept.add(records.length);
     for (const publication of publications) {
-      this.#lastValues.set(publication);
+      // Its content is a view on all that was received with it, which would be kept alive too.
+      const kept = { ...publication, content: publication.content.slice() };
+      this.#lastValues.set(publication.topic, { publication: kept });
       this.#deliver(publication);
     }
     await stored;
   }
 
+  /** Where `relay` may take `publish`; undefined when it is for `publish`: malformed, not allowed, or for the disk. */
+  routeOf(publish: PublishView, by: Principal): Match | undefined {
+    const match = this.#matches.find(publish);
+    if (!match || match.durable.length > 0) return undefined;
+    if (match.publisher !== by) {
+      match.publisher = by;
+      match.allowed = by.mayPublish(match.topic);
+    }
+    return match.allowed ? match : undefined;
+  }
+
+  /** Delivers a publish as the bytes it came in. @param typed the same as an object, for subscribers that want it so */
+  relay(publish: PublishView, match: Match, now: number, typed: Value): void {
+    this.#published.add();
+    const published = publish.messageId !== undefined;
+    for (const { subscriber, reliable, queued } of match.live) {
+      if (queued && published) continue;
+      this.#delivered.add();
+      const both = reliable && published;
+      if (!subscriber.relay?.(publish, both, now)) {
+        subscriber.deliver({ publication: typed.publication, reliable: both });
+      }
+    }
+  }
+
+  /** Keeps what was relayed as the newest of its topic. */
+  keep(topic: string, value: Value): void {
+    this.#lastValues.set(topic, value);
+  }
+
   wouldWait(topic: string): boolean {
-    return this.#match(topic).durable.some(({ consumer }) => this.#spool.isFull(consumer));
+    return this.#matches.of(topic).durable.some(({ consumer }) => this.#spool.isFull(consumer));
   }
 
   /** Whether what is published to `topic` goes to disk. Throws HSK-1201. */
   isDurable(topic: string): boolean {
-    return this.#match(topic).durable.length > 0;
+    return this.#matches.of(topic).durable.length > 0;
   }
 
   subscribe(
@@ -171,7 +184,7 @@ export class Broker implements BrokerPort {
   }
 
   #checkPublish(topic: string, by: Principal): void {
-    this.#match(topic);
+    this.#matches.of(topic);
     if (by.mayPublish(topic)) return;
     throw new HashikeError('HSK-3001', `${by.clientId} may not publish to ${topic}`, {
       client: by.clientId,
@@ -180,43 +193,12 @@ export class Broker implements BrokerPort {
   }
 
   #deliver(publication: Publication): void {
-    for (const { subscriber, reliable, queued } of this.#match(publication.topic).live) {
+    for (const { subscriber, reliable, queued } of this.#matches.of(publication.topic).live) {
       if (queued && publication.reliable) continue;
       this.#delivered.add();
       subscriber.deliver({ publication, reliable: reliable && publication.reliable });
     }
   }
-
-  /** Throws HSK-1201 when the topic is malformed. */
-  #match(topic: string): Match {
-    if (this.#matchesVersion !== this.#routes.version || this.#matches.size >= MAX_CACHED_ROUTES) {
-      this.#matches = new Map();
-      this.#matchesVersion = this.#routes.version;
-    }
-    let match = this.#matches.get(topic);
-    if (match) return match;
-    validateTopic(topic);
-    match = makeMatch(this.#routes.match(topic));
-    this.#matches.set(topic, match);
-    return match;
-  }
-}
-
-function makeMatch(routes: readonly Route[]): Match {
-  const durable = routes.filter((route) => 'consumer' in route);
-  const live = new Map<Subscriber, boolean>();
-  for (const route of routes) {
-    if (!('subscriber' in route)) continue;
-    live.set(route.subscriber, route.reliable || live.get(route.subscriber) === true);
-  }
-  return {
-    durable,
-    live: [...live].map(([subscriber, reliable]) => ({
-      subscriber,
-      reliable,
-      queued: durable.some(({ consumer }) => consumer === subscriber.queue),
-    })),
-  };
 }
 
 /** How far the publishing session has come: committed with what it published (clause 5.2.3). */

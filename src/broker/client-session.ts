@@ -7,6 +7,7 @@ import { peekType } from '../wire/long-form.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import { isShortForm } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
 import { Custody } from './custody.ts';
@@ -15,6 +16,7 @@ import { GuardedPipe } from './guarded-pipe.ts';
 import type { Delivery, Subscriber } from './ports.ts';
 import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
+import { Relay, type RelaySession } from './relay.ts';
 import { encodeContext } from './session-context.ts';
 import { SessionRequests } from './session-requests.ts';
 import { SessionUdp } from './session-udp.ts';
@@ -44,6 +46,7 @@ export class ClientSession implements Subscriber {
   readonly #subscriptions: Subscriptions;
   readonly #requests: SessionRequests;
   readonly #udp: SessionUdp;
+  readonly #relay: Relay;
   readonly #log: Log;
   #carrier: Carrier | undefined;
   /** The context as it was last written. */
@@ -121,6 +124,7 @@ export class ClientSession implements Subscriber {
       counters,
       log: this.#log,
     });
+    this.#relay = new Relay({ session: this.#relayed(), principal, broker, clock });
     this.#feed =
       queue &&
       new DurableFeed({
@@ -205,6 +209,22 @@ export class ClientSession implements Subscriber {
     if (!sameBytes(this.#context(), this.#savedContext)) this.custody.saveSoon();
   }
 
+  /** As `frame`, for the plain PUBLISHes at the beginning of a run of messages. Returns where the first message begins that is for `frame`; `to` when there is none. */
+  run(bytes: Uint8Array, from: number, to: number): number {
+    return this.#pipe.drive((pipe) => {
+      const end = this.#relay.run(bytes, from, to);
+      if (end > from) pipe.act((session, now) => session.admitted(now));
+      return end;
+    });
+  }
+
+  relay(publish: PublishView, reliable: boolean, now: number): boolean {
+    if (this.#over) return true;
+    const { raw } = this.#pipe;
+    if (reliable) return raw.relayReliable(publish, now);
+    return !this.#udp.granted && raw.relayBestEffort(publish, now);
+  }
+
   drained(): void {
     this.#pipe.drive((pipe) => pipe.drained());
   }
@@ -241,6 +261,19 @@ export class ClientSession implements Subscriber {
     this.#requests.stop();
     if (this.#feed && this.#queue) this.#queue.released = this.#feed.stop();
     this.detach();
+  }
+
+  #relayed(): RelaySession {
+    const { idHex } = this;
+    const flows = (): boolean => !this.#over && this.attached && this.#requests.flow;
+    return {
+      idHex,
+      get flows() {
+        return flows();
+      },
+      admit: (messageId, timestamp) => this.#pipe.raw.admit(messageId, timestamp),
+      age: (timestamp, now) => this.#pipe.session.age(timestamp, now),
+    };
   }
 
   #effects(): SessionPipeOptions['effects'] {

@@ -3,6 +3,7 @@ import type { Counters } from '../base/counters.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Link, LinkHandler } from '../links/link.ts';
+import { frameEnd } from '../wire/long-form-delimiter.ts';
 import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
 import type { ConnectResume, ConnectToken, Message, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
@@ -99,6 +100,18 @@ export class Connection implements LinkHandler, Carrier {
     else if (this.#session) this.#session.frame(bytes);
     else if (this.#early) this.#early.push(bytes);
     else this.#strayFrame(bytes);
+  }
+
+  run(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#closed) return;
+    this.#lastHeard = this.#options.clock.wall();
+    for (let at = from; at < to && !this.#closed;) {
+      at = this.#session?.run(bytes, at, to) ?? at;
+      if (at >= to) break;
+      const end = frameEnd(bytes, at);
+      this.frame(bytes.subarray(at, end));
+      at = end;
+    }
   }
 
   drained(): void {

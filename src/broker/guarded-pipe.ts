@@ -16,6 +16,11 @@ export class GuardedPipe {
     return this.#pipe.session;
   }
 
+  /** See `SessionPipe.raw`. */
+  get raw(): SessionPipe['raw'] {
+    return this.#pipe.raw;
+  }
+
   /** Calls the session by way of its pipe. */
   drive<T>(call: (pipe: SessionPipe) => T): T {
     this.#depth += 1;

@@ -1,20 +1,24 @@
 import type { Publication } from '../wire/publication.ts';
 
+/** A publication that may yet have to be made of what was received. */
+export interface Value {
+  readonly publication: Publication;
+}
+
 /** The newest publication of each topic, for as many topics as the limit says: those published to last. */
 export class LastValues {
   readonly #limit: number;
   /** Oldest publication first. */
-  readonly #values = new Map<string, Publication>();
+  readonly #values = new Map<string, Value>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  set(publication: Publication): void {
-    const { topic, content } = publication;
+  /** @param value must not keep alive more than its own bytes */
+  set(topic: string, value: Value): void {
     this.#values.delete(topic);
-    // The content is a view on all that was received with it, which would be kept alive too.
-    this.#values.set(topic, { ...publication, content: content.slice() });
+    this.#values.set(topic, value);
     if (this.#values.size <= this.#limit) return;
     const [oldest] = this.#values.keys();
     if (oldest !== undefined) this.#values.delete(oldest);
@@ -22,7 +26,7 @@ export class LastValues {
 
   /** @param wall milliseconds since the epoch: what expired by then is gone. */
   get(topic: string, wall: number): Publication | undefined {
-    const value = this.#values.get(topic);
-    return value && (value.expiresAt ?? Infinity) > wall ? value : undefined;
+    const publication = this.#values.get(topic)?.publication;
+    return publication && (publication.expiresAt ?? Infinity) > wall ? publication : undefined;
   }
 }

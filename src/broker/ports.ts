@@ -1,6 +1,7 @@
 import type { Publication } from '../wire/publication.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 
-/** Somebody the broker knows: who they are and what they may do. */
+/** Somebody the broker knows: who they are and what they may do. The answers are remembered: who may do something else is somebody else. */
 export interface Principal {
   readonly clientId: string;
   mayPublish(topic: string): boolean;
@@ -20,6 +21,8 @@ export interface Subscriber {
   /** The durable consumer that takes reliable publications in its place, where it has one: a message arrives once (clause 5.5.2). */
   readonly queue?: string | undefined;
   deliver(delivery: Delivery): void;
+  /** The same as the bytes in which it was received, which are there for the time of the call. False, or absent: it is for `deliver`. @param now of the monotonic clock */
+  relay?(publish: PublishView, reliable: boolean, now: number): boolean;
 }
 
 export interface Subscription {

@@ -50,6 +50,11 @@ export class SessionRequests {
     this.#options = options;
   }
 
+  /** Whether messages are carried out as they come. */
+  get flow(): boolean {
+    return this.#deferred.length === 0;
+  }
+
   /** What changes a durable context is on disk before its ACK, and what came before it is as well: such a message waits, and so do later ones. */
   receive(message: Inbound, age: Age): void {
     if (this.#deferred.length > 0 || this.#mustWait(message)) this.#deferred.push({ message, age });

@@ -21,6 +21,11 @@ export class SessionUdp {
     return granted?.ticket;
   }
 
+  /** Whether the client has a ticket, so that best-effort messages may go beside the link. */
+  get granted(): boolean {
+    return this.#path !== undefined;
+  }
+
   /** Takes a best-effort message for the client; false when it has to go by the link. */
   offer(frame: Uint8Array): boolean {
     return this.#path?.offer(frame) ?? false;

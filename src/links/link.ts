@@ -1,4 +1,5 @@
 import type { HashikeError } from '../base/errors.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 
 /** What a link can do; upper layers switch on this, never on "tcp". */
 export interface LinkCapabilities {
@@ -18,6 +19,11 @@ export interface LinkCapabilities {
 export interface LinkHandler {
   /** One whole frame, without delimiters or checksum. The bytes belong to the handler. */
   frame(bytes: Uint8Array): void;
+  /**
+   * In place of `frame`, where the handler takes it: the whole long-form messages from `from` to `to`, one after the other, their headers verified. Several that came at once cost less so. The
+   * bytes belong to the handler.
+   */
+  run?(bytes: Uint8Array, from: number, to: number): void;
   /** The queue fell below its low-water mark after `send` had answered false. */
   drained(): void;
   /** Exactly once, last. `cause` is undefined when we closed it or the peer did so cleanly. */
@@ -41,6 +47,8 @@ export interface Link {
   start(handler: LinkHandler): void;
   /** Queues one frame. False: over the high-water mark, wait for `drained`. Frames over the MTU throw HSK-1103. */
   send(frame: Uint8Array): boolean;
+  /** As `send`, for a best-effort PUBLISH that is written straight into the outgoing bytes. Where it is missing there is `send`. */
+  relay?(publish: PublishView, timestamp: number): boolean;
   /** Stops reading from the medium, for back-pressure. */
   pause(): void;
   resume(): void;

@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
-import { LongFormDelimiter } from '../wire/long-form-delimiter.ts';
+import { forEachFrame, LongFormDelimiter } from '../wire/long-form-delimiter.ts';
 import { MESSAGE_HEADER_BYTES } from '../wire/numbers.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import { peerOf } from './accepted.ts';
 import { CLOSE_TIMEOUT_MS, farewell } from './closing.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
+import type { Flushable, Slab, WriteTurn } from './write-turn.ts';
 
 export interface TcpLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
@@ -24,7 +26,7 @@ export interface LinkIdentity {
  * message get DISCONNECT and end the link: `closed` then has an error that is the peer's fault. The high-water mark is that of Node's
  * sockets (64 KiB); `drained` comes when the operating system has taken everything.
  */
-export class TcpLink implements Link {
+export class TcpLink implements Link, Flushable {
   readonly name: string;
   readonly certificate: string | undefined;
   readonly peer: string;
@@ -33,17 +35,22 @@ export class TcpLink implements Link {
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #delimiter: LongFormDelimiter;
+  readonly #turn: WriteTurn;
+  /** What was sent in this turn: the first `#slabLength` bytes. */
+  #slab: Slab | undefined;
+  #slabLength = 0;
   #handler: LinkHandler | undefined;
   #cause: HashikeError | undefined;
-  #corked = false;
   /** `close` was called, or the stream is lost: nothing goes up any more but `closed`. */
   #closing = false;
 
-  constructor(socket: Socket, { name, certificate }: LinkIdentity, options: TcpLinkOptions) {
+  /** @param turn shared by the connections of a source */
+  constructor(socket: Socket, { name, certificate }: LinkIdentity, options: TcpLinkOptions, turn: WriteTurn) {
     this.name = name;
     this.certificate = certificate;
     this.#socket = socket;
     this.#clock = options.clock;
+    this.#turn = turn;
     this.peer = peerOf(socket);
     this.remoteAddress = socket.remoteAddress;
     const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
@@ -53,6 +60,7 @@ export class TcpLink implements Link {
       onFrame: (frame) => {
         if (!this.#closing) this.#handler?.frame(frame);
       },
+      onRun: (bytes, from, to) => this.#run(bytes, from, to),
     });
     socket.setNoDelay(true);
     socket.pause();
@@ -63,7 +71,7 @@ export class TcpLink implements Link {
   }
 
   get queuedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#slabLength;
   }
 
   start(handler: LinkHandler): void {
@@ -92,15 +100,28 @@ export class TcpLink implements Link {
       });
     }
     if (!this.#socket.writable) return true;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    return this.#socket.write(frame);
+    const at = this.#reserve(frame.length);
+    this.#slab?.bytes.set(frame, at);
+    return !this.#socket.writableNeedDrain;
+  }
+
+  relay(publish: PublishView, timestamp: number): boolean {
+    if (!this.#socket.writable) return true;
+    const at = this.#reserve(publish.deliveryLength(undefined));
+    if (this.#slab) publish.writeDelivery(this.#slab.bytes, this.#slab.words, at, timestamp);
+    return !this.#socket.writableNeedDrain;
+  }
+
+  /** Gives the operating system what was sent. */
+  flush(): void {
+    const slab = this.#slab;
+    if (!slab) return;
+    const length = this.#slabLength;
+    this.#slab = undefined;
+    this.#slabLength = 0;
+    if (this.#socket.writable) this.#socket.write(slab.bytes.subarray(0, length));
+    // Whatever the operating system did not take at once is still read from there.
+    if (this.#socket.writableLength === 0) this.#turn.give(slab);
   }
 
   pause(): void {
@@ -114,6 +135,7 @@ export class TcpLink implements Link {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.flush();
     const socket = this.#socket;
     socket.end();
     // Reading on lets the end of the peer's side be seen; what still comes is left out.
@@ -131,6 +153,27 @@ export class TcpLink implements Link {
       this.#cause ??= error;
       this.#refuse(error);
     }
+  }
+
+  #run(bytes: Uint8Array, from: number, to: number): void {
+    const handler = this.#handler;
+    if (handler?.run && !this.#closing) handler.run(bytes, from, to);
+    else
+      forEachFrame(bytes, from, to, (frame) => {
+        if (!this.#closing) this.#handler?.frame(frame);
+      });
+  }
+
+  /** Where the next `length` bytes go in the slab. */
+  #reserve(length: number): number {
+    if (this.#slab && this.#slabLength + length > this.#slab.bytes.length) this.flush();
+    if (!this.#slab) {
+      this.#slab = this.#turn.take(length);
+      this.#turn.atEnd(this);
+    }
+    const at = this.#slabLength;
+    this.#slabLength += length;
+    return at;
   }
 
   /** The stream is lost: says so and closes (clauses 5.7.2 and 9). */

@@ -2,6 +2,7 @@ import type { Link, LinkSource } from './link.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import { openStream, type OpenStreamOptions } from './open-stream.ts';
 import { TcpLink, type TcpLinkOptions } from './tcp-link.ts';
+import { WriteTurn } from './write-turn.ts';
 
 export interface TcpSourceOptions extends ListenerOptions, TcpLinkOptions {}
 
@@ -10,6 +11,7 @@ export class TcpSource implements LinkSource {
   readonly #options: TcpSourceOptions;
   readonly #listener: Listener;
   readonly #links = new Set<TcpLink>();
+  readonly #turn = new WriteTurn();
 
   constructor(options: TcpSourceOptions) {
     this.#options = options;
@@ -24,7 +26,7 @@ export class TcpSource implements LinkSource {
   open(onLink: (link: Link) => void): Promise<void> {
     const name = this.#options.tls ? 'tls' : 'tcp';
     return this.#listener.open(({ socket, certificate }) => {
-      const link = new TcpLink(socket, { name, certificate }, this.#options);
+      const link = new TcpLink(socket, { name, certificate }, this.#options, this.#turn);
       this.#links.add(link);
       socket.once('close', () => this.#links.delete(link));
       onLink(link);
@@ -44,5 +46,5 @@ export interface ConnectTcpOptions extends TcpLinkOptions, OpenStreamOptions {}
 /** A link to a server, inside TLS where `tls` is given. Rejects with HSK-2103, HSK-2104 or HSK-2105: see `openStream`. */
 export function connectTcp(options: ConnectTcpOptions): Promise<Link> {
   const name = options.tls ? 'tls' : 'tcp';
-  return openStream(options, (socket) => new TcpLink(socket, { name }, options));
+  return openStream(options, (socket) => new TcpLink(socket, { name }, options, new WriteTurn()));
 }

@@ -26,6 +26,7 @@ export class AckSchedule {
 
   /** `settled` moved; `idle` when no message waits to be settled. */
   moved(settled: number, idle: boolean, now: number): void {
+    if (settled === this.#told) return;
     if (settled - this.#told >= MAX_MESSAGES) this.hurry(now);
     else this.owe(idle ? now : now + MAX_DELAY_MS);
   }

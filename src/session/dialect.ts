@@ -1,7 +1,7 @@
 import { HashikeError } from '../base/errors.ts';
 import { readBatch, writeBatch } from '../wire/batch.ts';
 import { compactContent, expandContent } from '../wire/layout.ts';
-import { decodeMessage, encodeMessage } from '../wire/long-form.ts';
+import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
 import type { AliasEntry, Message, NumberedMessage, Publish } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, MessageType, ShortKind } from '../wire/numbers.ts';
 import {
@@ -65,7 +65,9 @@ export class Dialect {
   }
 
   /** A reliable message; in the short form an older one goes as a batch of one, which keeps its time (clause 6.1.6). */
-  encodeEntry({ message, frame, at, messageId }: Entry, now: number): Uint8Array {
+  encodeEntry({ frame, at, messageId }: Entry, now: number): Uint8Array {
+    if (!this.shortForm || peekType(frame) !== MessageType.PUBLISH) return frame;
+    const message = decodeMessage(frame);
     if (message.type !== MessageType.PUBLISH) return frame;
     const found = this.#compact(message);
     if (!found) return frame;

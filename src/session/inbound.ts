@@ -37,6 +37,14 @@ export class Inbound<T> {
     return this.#received;
   }
 
+  /** Counts `messageId` as received and settled, where it comes next and nothing older waits. */
+  advanceSettled(messageId: number): boolean {
+    if (this.#settled !== this.#received || messageId !== this.#received + 1) return false;
+    this.#received = messageId;
+    this.#settled = messageId;
+    return true;
+  }
+
   /** Keeps a message that came early. False when there is no room. */
   keep(messageId: number, message: T): boolean {
     if (this.#early.size >= this.#maxEarly && !this.#early.has(messageId)) return false;

@@ -1,11 +1,9 @@
 import { Fifo } from '../base/fifo.ts';
-import type { NumberedMessage } from '../wire/message.ts';
 
 /** A numbered message of ours that the peer has not acknowledged. */
 export interface Entry {
   readonly messageId: number;
-  readonly message: NumberedMessage;
-  /** Its long form. */
+  /** Its long form: it may go out in the short one. */
   readonly frame: Uint8Array;
   /** When it was handed to us. */
   readonly at: number;
@@ -83,10 +81,9 @@ export class Outbound {
   }
 
   /** Takes up the message numbered `last` + 1. */
-  push(message: NumberedMessage, frame: Uint8Array, at: number, tag: number | undefined): void {
+  push(frame: Uint8Array, at: number, tag: number | undefined): void {
     this.#entries.push({
       messageId: this.last + 1,
-      message,
       frame,
       at,
       tag,

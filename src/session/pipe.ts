@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import type { SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
 import { createSession } from './session.ts';
 
@@ -6,6 +7,7 @@ import { createSession } from './session.ts';
 export interface SessionLink {
   readonly capabilities: Transport;
   send(frame: Uint8Array): boolean;
+  relay?(publish: PublishView, timestamp: number): boolean;
   pause(): void;
   resume(): void;
 }
@@ -13,7 +15,7 @@ export interface SessionLink {
 export interface SessionPipeOptions {
   readonly clock: Clock;
   readonly session: SessionOptions;
-  readonly effects: Omit<SessionEffects, 'transmit' | 'hold'>;
+  readonly effects: Omit<SessionEffects, 'transmit' | 'relay' | 'hold'>;
 }
 
 /**
@@ -32,6 +34,7 @@ export class SessionPipe {
     this.#machine = createSession(session, {
       ...effects,
       transmit: (frame) => this.#link?.send(frame) ?? true,
+      relay: (publish, timestamp) => this.#relay(publish, timestamp),
       hold: (held) => {
         if (held) this.#link?.pause();
         else this.#link?.resume();
@@ -43,7 +46,7 @@ export class SessionPipe {
   get session(): Readonly<
     Pick<
       SessionMachine,
-      'attached' | 'received' | 'settled' | 'queuedBytes' | 'aliases' | 'roundTripMs' | 'deadline'
+      'age' | 'attached' | 'received' | 'settled' | 'queuedBytes' | 'aliases' | 'roundTripMs' | 'deadline'
     >
   > {
     return this.#machine;
@@ -73,8 +76,19 @@ export class SessionPipe {
     this.act((session, now) => session.frame(bytes, now));
   }
 
+  /** The raw steps. They need no `act`: what a link takes at once moves no deadline forward. */
+  get raw(): Pick<SessionMachine, 'admit' | 'relayReliable' | 'relayBestEffort'> {
+    return this.#machine;
+  }
+
   drained(): void {
     this.act((session, now) => session.drained(now));
+  }
+
+  #relay(publish: PublishView, timestamp: number): boolean {
+    const link = this.#link;
+    if (!link) return true;
+    return link.relay ? link.relay(publish, timestamp) : link.send(publish.delivery(timestamp, undefined));
   }
 
   /** One timer at most. One that fires before it is needed does no harm, so it is brought forward but never put off. */

@@ -1,5 +1,6 @@
 import type { HashikeError } from '../base/errors.ts';
 import type { AliasEntry, Message, NumberedMessage } from '../wire/message.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 
 /** What a session needs to know of the link it is attached to. */
 export interface Transport {
@@ -49,6 +50,8 @@ export interface SessionEffects {
   transmit(frame: Uint8Array): boolean;
   /** Offers a best-effort frame, in the long form, to a path beside the link (clause 8.5). False, or absent: it takes the link. */
   transmitBeside?(frame: Uint8Array): boolean;
+  /** The same for a best-effort PUBLISH that is passed on as it came. */
+  relay(publish: PublishView, timestamp: number): boolean;
   receive(message: Inbound, age: Age): void;
   /** The peer has taken ours up to and including `messageId`; `tag` is that of the newest message covered that had one. */
   acknowledged(messageId: number, tag: number | undefined): void;
@@ -135,6 +138,16 @@ export interface SessionMachine {
     message: Unnumbered<Extract<NumberedMessage, { readonly content: Uint8Array; readonly retain: boolean }>>,
     now: number,
   ): boolean;
+  /**
+   * The raw step of `frame`, for a long-form PUBLISH that the owner has read and carries out at once, with nothing to wait for: true when it comes next, and is taken as received and settled. False: it is for `frame`.
+   * After the last of those that came together the owner calls `admitted`.
+   */
+  admit(messageId: number | undefined, timestamp: number): boolean;
+  admitted(now: number): void;
+  /** As `sendReliable`, for a PUBLISH that is passed on as it came. False when something stands in its way, however small: it is for `sendReliable`. */
+  relayReliable(publish: PublishView, now: number): boolean;
+  /** As `sendBestEffort`, likewise. */
+  relayBestEffort(publish: PublishView, now: number): boolean;
   /** Sends a message that is not numbered (REJECTED, TIME, DISCONNECT …) at once. False when detached. */
   sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean;
   /**
@@ -150,6 +163,8 @@ export interface SessionMachine {
   tick(now: number): void;
   /** When `tick` wants to be called next; undefined: no need. */
   readonly deadline: number | undefined;
+  /** How long before `now` the content of a PUBLISH with this Timestamp was taken. */
+  age(timestamp: number, now: number): Age;
   /** The server's session clock (clause 3.1.3) at `now`. */
   timestamp(now: number): number;
 }

@@ -93,6 +93,16 @@ export class Receiver {
     return true;
   }
 
+  /** A numbered message came that is carried out at once. False where `take` must see to it; `admitted` is to follow. */
+  admit(messageId: number): boolean {
+    return this.#inbound.advanceSettled(messageId);
+  }
+
+  /** Those that were admitted are to be acknowledged. */
+  admitted(now: number): void {
+    this.acks.moved(this.settled, true, now);
+  }
+
   settle(messageId: number, now: number): void {
     if (!this.#inbound.settle(messageId)) return;
     const { settled, unsettled } = this.#inbound;

@@ -1,6 +1,7 @@
 import { Fifo } from '../base/fifo.ts';
 import { HashikeError } from '../base/errors.ts';
 import { MAX_SHORT_IN_FLIGHT } from '../wire/numbers.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import { earliest } from './earliest.ts';
 import { fragment, mostBytesInFragments } from './fragments.ts';
 import { Line } from './line.ts';
@@ -21,6 +22,7 @@ export interface SenderOptions {
   readonly restored: boolean;
   readonly sendQueueBytes: number;
   transmit(frame: Uint8Array): boolean;
+  relay(publish: PublishView, timestamp: number): boolean;
   /** Something was transmitted. */
   transmitted(now: number): void;
   encode(entry: Entry, now: number): Uint8Array;
@@ -116,6 +118,28 @@ export class Sender {
   bestEffort(frame: Uint8Array, now: number): boolean {
     const room = this.#options.sendQueueBytes - this.outbound.bytes;
     return this.#enqueue(frame, room, MAX_BEST_EFFORT_WAIT_MS, now);
+  }
+
+  /** Whether a frame of `length` bytes would go out at once, before everything else, as it is. */
+  isFree(length: number): boolean {
+    const transport = this.#transport;
+    return (
+      transport !== undefined &&
+      transport.reliable &&
+      !transport.shortForm &&
+      length <= transport.mtu &&
+      !this.#blocked &&
+      !this.#held &&
+      !this.#stopped &&
+      this.#waiting.length === 0 &&
+      this.outbound.unsent === undefined
+    );
+  }
+
+  /** Sends a best-effort message for which the way `isFree`. */
+  relay(publish: PublishView, timestamp: number, now: number): void {
+    if (!this.#options.relay(publish, timestamp)) this.#blocked = true;
+    this.#options.transmitted(now);
   }
 
   /** Sends a last frame past all queues. */

@@ -3,6 +3,7 @@ import { contentSections } from '../wire/content.ts';
 import { encodeMessage } from '../wire/long-form.ts';
 import type { AliasEntry, Message, NumberedMessage } from '../wire/message.ts';
 import { MessageType } from '../wire/numbers.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import { Aliases } from './aliases.ts';
 import { Answers } from './answers.ts';
 import { Dialect, type Heard, type Numbered, type Situation } from './dialect.ts';
@@ -11,10 +12,10 @@ import { FragmentJoiner } from './fragments.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { Line } from './line.ts';
 import type { Covered } from './outbound.ts';
-import type { Outgoing, SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
+import type { Age, Outgoing, SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
-import { timestampAt } from './session-clock.ts';
+import { ageOf, timestampAt } from './session-clock.ts';
 
 /** Numbers stay below 2^32 - 1 (clause 5.1.4). */
 const LAST_NUMBER = 0xffff_fffe;
@@ -60,6 +61,7 @@ class Session implements SessionMachine {
       restored: options.restored,
       sendQueueBytes: limits.sendQueueBytes,
       transmit: (frame) => effects.transmit(frame),
+      relay: (publish, timestamp) => effects.relay(publish, timestamp),
       transmitted: (now) => this.#keepAlive.sent(now),
       encode: (entry, now) => this.#dialect.encodeEntry(entry, now),
       owed: (now) => this.#answers.next(now),
@@ -164,7 +166,7 @@ class Session implements SessionMachine {
       });
     }
     if (!outbound.hasRoom(frame.length)) return undefined;
-    outbound.push(numbered, frame, now, tag);
+    outbound.push(frame, now, tag);
     if (numbered.type === MessageType.ALIAS) this.#aliases.declareOurs(messageId, numbered.entries);
     if (messageId <= outbound.claimed) this.#covered(outbound.acknowledge(messageId));
     else this.#sender.pump(now);
@@ -180,6 +182,36 @@ class Session implements SessionMachine {
     const frame = encodeChecked(publish);
     if (this.#effects.transmitBeside?.(frame)) return true;
     return this.#sender.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
+  }
+
+  admit(messageId: number | undefined, timestamp: number): boolean {
+    if (this.#broken || !this.#transport?.reliable || this.#transport.shortForm) return false;
+    if (timestamp !== 0 && this.#wantsRoundTrip) return false;
+    return messageId === undefined || this.#receiver.admit(messageId);
+  }
+
+  admitted(now: number): void {
+    if (!this.#transport) return;
+    if (this.#keepAlive.heard(now)) this.#effects.heard();
+    this.#receiver.admitted(now);
+    if (this.#receiver.acks.urgent) this.#sender.pump(now);
+  }
+
+  relayReliable(publish: PublishView, now: number): boolean {
+    const { outbound } = this.#sender;
+    const messageId = outbound.last + 1;
+    const length = publish.deliveryLength(messageId);
+    if (messageId > LAST_NUMBER || messageId <= outbound.claimed) return false;
+    if (!this.#sender.isFree(length) || !outbound.hasRoom(length)) return false;
+    outbound.push(publish.delivery(this.timestamp(now), messageId), now, undefined);
+    this.#sender.pump(now);
+    return true;
+  }
+
+  relayBestEffort(publish: PublishView, now: number): boolean {
+    if (!this.#sender.isFree(publish.deliveryLength(undefined))) return false;
+    this.#sender.relay(publish, this.timestamp(now), now);
+    return true;
   }
 
   sendControl(message: Exclude<Message, NumberedMessage>, now: number): boolean {
@@ -224,6 +256,10 @@ class Session implements SessionMachine {
     if (!this.#transport || this.#broken) return undefined;
     const owedAt = earliest(this.#answers.dueAt, this.#keepAlive.pingAt);
     return earliest(this.#sender.deadline(owedAt), this.#keepAlive.silentAt);
+  }
+
+  age(timestamp: number, now: number): Age {
+    return ageOf(timestamp, this.#options.epoch, now, this.roundTripMs);
   }
 
   timestamp(now: number): number {
@@ -333,9 +369,11 @@ class Session implements SessionMachine {
   #measureFor(message: Numbered | Message): void {
     if (message.type !== MessageType.PUBLISH || message.timestamp === 0 || this.#options.side === 'client')
       return;
-    if (this.#transport?.reliable && this.roundTripMs === undefined && !this.#answers.pinging) {
-      this.#answers.owePing();
-    }
+    if (this.#wantsRoundTrip) this.#answers.owePing();
+  }
+
+  get #wantsRoundTrip(): boolean {
+    return this.#transport?.reliable === true && this.roundTripMs === undefined && !this.#answers.pinging;
   }
 
   /** What breaks a rule ends a reliable link and is dropped on a lossy one (clause 5.7.2). */

@@ -11,6 +11,7 @@ import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES } from './numbers.ts';
 export class LongFormDelimiter {
   readonly #maxFrameBytes: number;
   readonly #onFrame: (frame: Uint8Array) => void;
+  readonly #onRun: ((bytes: Uint8Array, from: number, to: number) => void) | undefined;
   readonly #header = new Uint8Array(MESSAGE_HEADER_BYTES);
   /** The message that is being put together: `#header` until its length is known. */
   #partial = this.#header;
@@ -19,13 +20,16 @@ export class LongFormDelimiter {
   /**
    * @param options.maxFrameBytes largest message with its header, in bytes; by default the largest there can be.
    * @param options.onFrame gets each whole message; the bytes are its own.
+   * @param options.onRun gets in place of `onFrame` the messages that lie whole in a chunk, one after the other, as far as they go.
    */
   constructor(options: {
     readonly maxFrameBytes?: number | undefined;
     readonly onFrame: (frame: Uint8Array) => void;
+    readonly onRun?: (bytes: Uint8Array, from: number, to: number) => void;
   }) {
     this.#maxFrameBytes = options.maxFrameBytes ?? MESSAGE_HEADER_BYTES + MAX_PAYLOAD_BYTES;
     this.#onFrame = options.onFrame;
+    this.#onRun = options.onRun;
   }
 
   /** Bytes kept of a message that is not whole yet. At the end of the stream anything but 0 means that it was cut off. */
@@ -40,17 +44,32 @@ export class LongFormDelimiter {
   feed(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
-      const left = chunk.length - at;
-      if (this.#filled === 0 && left >= MESSAGE_HEADER_BYTES) {
-        const length = this.#frameLength(chunk, at);
-        if (left >= length) {
-          this.#onFrame(chunk.subarray(at, at + length));
-          at += length;
-          continue;
-        }
-      }
-      at += this.#collect(chunk, at);
+      const end = this.#filled === 0 ? this.#wholeUpTo(chunk, at) : at;
+      if (end > at) this.#handOn(chunk, at, end);
+      // What is left is the beginning of a message, or of none.
+      at = end + this.#collect(chunk, end);
     }
+  }
+
+  /** Offset after the last of the whole and valid messages that follow one another from `at`. */
+  #wholeUpTo(chunk: Uint8Array, at: number): number {
+    let end = at;
+    while (chunk.length - end >= MESSAGE_HEADER_BYTES) {
+      const length = payloadLength(chunk, end);
+      const next = end + MESSAGE_HEADER_BYTES + length;
+      if (next > chunk.length || !beginsMessage(chunk, end) || length % 4 !== 0) break;
+      if (MESSAGE_HEADER_BYTES + length > this.#maxFrameBytes) break;
+      end = next;
+    }
+    return end;
+  }
+
+  #handOn(chunk: Uint8Array, from: number, to: number): void {
+    if (this.#onRun) {
+      this.#onRun(chunk, from, to);
+      return;
+    }
+    forEachFrame(chunk, from, to, this.#onFrame);
   }
 
   /** Copies what belongs to the message in work; returns how many bytes. */
@@ -73,13 +92,12 @@ export class LongFormDelimiter {
 
   /** Bytes of the message whose header begins at `at`. */
   #frameLength(bytes: Uint8Array, at: number): number {
-    const [typeHigh, typeLow, lengthHigh = 0, lengthLow = 0] = bytes.subarray(at, at + 4);
-    if (typeHigh !== 0 || typeLow === 0) {
+    if (!beginsMessage(bytes, at)) {
       throw new HashikeError('HSK-1102', 'the stream does not go on with a long-form message', {
-        firstByte: typeHigh,
+        firstByte: bytes[at],
       });
     }
-    const length = (lengthHigh << 8) | lengthLow;
+    const length = payloadLength(bytes, at);
     if (length % 4 !== 0) {
       throw new HashikeError('HSK-1102', 'the length of a message is no multiple of 4', { length });
     }
@@ -91,4 +109,32 @@ export class LongFormDelimiter {
     }
     return MESSAGE_HEADER_BYTES + length;
   }
+}
+
+/** Takes apart a run of whole messages. */
+export function forEachFrame(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  take: (frame: Uint8Array) => void,
+): void {
+  for (let at = from; at < to;) {
+    const end = frameEnd(bytes, at);
+    take(bytes.subarray(at, end));
+    at = end;
+  }
+}
+
+/** Offset after the message whose header begins at `at`. */
+export function frameEnd(bytes: Uint8Array, at: number): number {
+  return at + MESSAGE_HEADER_BYTES + payloadLength(bytes, at);
+}
+
+function beginsMessage(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0 && bytes[at + 1] !== 0;
+}
+
+/** `Length` of the message whose header begins at `at`. */
+function payloadLength(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
 }

@@ -63,6 +63,10 @@ export function loneSession(
         frames.push(frame);
         return lone.room;
       },
+      relay: (publish, timestamp) => {
+        frames.push(publish.delivery(timestamp, undefined));
+        return lone.room;
+      },
       receive: (message, age) => received.push({ message, age }),
       acknowledged: (messageId, tag) => events.push(`acknowledged ${messageId} tag ${tag ?? '-'}`),
       confirmed: (messageId) => events.push(`confirmed ${messageId}`),

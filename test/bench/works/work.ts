@@ -14,8 +14,6 @@ export interface Effort {
   readonly settleMs: number;
 }
 
-export type Name = PeerName;
-
 /** Median of the rounds, and their range. */
 export interface Spread {
   readonly median: number;
