@@ -94,7 +94,7 @@ const MAX_PAYLOAD = 65_532;
 const grammar = {
   connectToken: 'token version? clientName? keepAlive? resumeWindow? confirm? will? aliasEntry*',
   connectResume: 'messageId sessionId resumeKey',
-  connackSuccess: 'clientId sessionId resumeKey keepAlive resumeWindow serverTime',
+  connackSuccess: 'clientId sessionId resumeKey keepAlive resumeWindow serverTime port?',
   connackResumed: 'messageId serverTime',
   connackFailed: 'reason?',
   connackTokenError: 'reason?',
