@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Counters } from '../../../src/base/counters.ts';
@@ -281,6 +281,34 @@ describe('certificates that change', () => {
     await echoAgain(link, frames);
     expect(await shownBy(served.port)).toBe('CN=second');
     expect(served.log.texts('info')).toEqual(['took up the certificate anew']);
+  });
+
+  test('a changed authority holds for clients that would resume a session of TLS, too', async () => {
+    const ca = join(folder, 'clients.pem');
+    copyFileSync(authority.ca, ca);
+    const served = await serve({ clientCa: ca });
+    const credentials = withKey(authority.sign('pump', CLIENT));
+    const tickets: Buffer[] = [];
+    const connectWith = (session?: Buffer): TLSSocket => {
+      const to = { port: served.port, host: 'localhost', servername: 'localhost' };
+      const socket = connectTls({ ...to, ...credentials, ...(session && { session }) });
+      cleanUp.push(() => void socket.destroy());
+      return socket
+        .on('session', (ticket) => void tickets.push(ticket))
+        .on('error', () => undefined)
+        .resume();
+    };
+    connectWith();
+    await vi.waitFor(() => expect(tickets).not.toEqual([]), { timeout: 5000 });
+    const resumed = connectWith(tickets[0]);
+    await vi.waitFor(() => expect(served.links).toHaveLength(2), { timeout: 5000 });
+    expect(resumed.isSessionReused()).toBe(true);
+    expect(served.links.map(({ certificate }) => certificate)).toEqual(['pump', 'pump']);
+    copyFileSync(stranger.ca, ca);
+    await served.tls.reload();
+    connectWith(tickets[0]);
+    await vi.waitFor(() => expect(served.drops('client-certificate')).toBe(1), { timeout: 5000 });
+    expect(served.links).toHaveLength(2);
   });
 
   test('a change of the files is noticed, once both are written', async () => {
