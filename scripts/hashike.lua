@@ -86,6 +86,7 @@ local reasons = {
   [10] = "TOKEN_ERROR",
   [11] = "INVALID_CONTENT",
   [12] = "HANDSHAKE_TIMEOUT",
+  [13] = "STATE_LOST",
 }
 local short_kinds = {
   [0] = "PUBLISH",

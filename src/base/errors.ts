@@ -64,6 +64,11 @@ export const errorTable = {
     meaning: 'the key of a UDP path is used up',
     cure: 'nothing to do: what is sent goes by TCP until the client has a new ticket; see clause 8.2 of docs/protocol.md',
   },
+  'HSK-1109': {
+    fault: 'peer',
+    meaning: 'the content of a frame does not fit the layout of its alias',
+    cure: 'give the alias in the client profile of the configuration the layout that the node sends, or let the node declare its own',
+  },
   'HSK-1201': {
     fault: 'caller',
     meaning: 'a topic is malformed',
@@ -98,6 +103,11 @@ export const errorTable = {
     fault: 'caller',
     meaning: 'a message is longer than this link can carry, even in fragments',
     cure: 'send less at once or raise the MTU of the link (serial: maxFrameBytes)',
+  },
+  'HSK-2006': {
+    fault: 'environment',
+    meaning: 'a peer has lost state: it claims less than it had acknowledged',
+    cure: 'nothing to do: the session ends and the client connects anew; see clause 6.5.6 of docs/protocol.md, and find out why the peer forgot',
   },
   'HSK-2101': {
     fault: 'environment',
@@ -279,6 +289,11 @@ export const errorTable = {
     meaning: 'a client that shares its token has no usable CLIENT_NAME',
     cure: 'let it send CLIENT_NAME: 1 to 64 bytes without /, +, # and control characters',
   },
+  'HSK-3008': {
+    fault: 'environment',
+    meaning: 'the gateway has lost state: a client holds acknowledgements that it does not remember',
+    cure: 'clients connect anew by themselves; what was acknowledged and not yet delivered upstream is lost: look for a restored backup of gateway.stateDirectory, or a disk that says fsync is done when it is not',
+  },
   'HSK-3101': {
     fault: 'caller',
     meaning: 'the server does not accept the token',
@@ -456,6 +471,11 @@ export class HashikeError extends Error {
   /** What the reader can do about it. */
   get cure(): string {
     return errorTable[this.code].cure;
+  }
+
+  /** For a log line about somebody else's fault, where a stack trace of ours would tell nothing. */
+  get facts(): Readonly<Record<string, unknown>> {
+    return { ...this.context, code: this.code, error: this.message, cure: this.cure };
   }
 }
 

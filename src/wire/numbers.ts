@@ -97,6 +97,8 @@ export const Reason = {
   INVALID_CONTENT: 11,
   /** The handshake was not finished in time. */
   HANDSHAKE_TIMEOUT: 12,
+  /** The peer claims less of one's own numbers than it had acknowledged. */
+  STATE_LOST: 13,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
