@@ -117,7 +117,7 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
     watched: [disk, ...parts.flatMap(({ watched }) => watched)],
     status,
     reload: async () => {
-      await Promise.all(parts.map((part) => part.reload?.()));
+      for (const part of parts) await part.reload?.();
     },
     stop: () => teardown.run(),
   };

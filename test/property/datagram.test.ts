@@ -24,7 +24,7 @@ function typed(action: () => unknown): HashikeError | undefined {
 }
 
 describe('datagrams', () => {
-  test('are what CCM by the book makes of them, and open on the other side alone', () => {
+  test('8.2.1: are what CCM by the book makes of them, and open on the other side alone', () => {
     fc.assert(
       fc.property(key, connectionId, payload, fc.boolean(), (secret, id, content, fromClient) => {
         const options = { connectionId: id, key: secret };
@@ -43,7 +43,7 @@ describe('datagrams', () => {
     );
   });
 
-  test('what is damaged, cut, foreign or random gives typed errors, and never another payload', () => {
+  test('8.2.6: what is damaged, cut, foreign or random gives typed errors, and never another payload', () => {
     const secret = new Uint8Array(24).fill(7);
     const id = Uint8Array.of(1, 2);
     const client = new DatagramChannel({ side: 'client', connectionId: id, key: secret });
@@ -64,7 +64,7 @@ describe('datagrams', () => {
     );
   });
 
-  test('the messages of a payload are those that were put in; cut anywhere else, it is refused', () => {
+  test('8.1.3: the messages of a payload are those that were put in; cut anywhere else, it is refused', () => {
     fc.assert(
       fc.property(fc.array(message.map(encodeMessage), { maxLength: 5 }), fc.nat(), (messages, cut) => {
         const whole = Uint8Array.from(messages.flatMap((each) => [...each]));
@@ -76,7 +76,7 @@ describe('datagrams', () => {
     );
   });
 
-  test('a packet number is widened to itself wherever it is near the expected one', () => {
+  test('8.2.2: a packet number is widened to itself wherever it is near the expected one', () => {
     const expected = fc.integer({ min: 0, max: 2 ** 31 });
     fc.assert(
       fc.property(expected, fc.integer({ min: -0x7fff, max: 0x8000 }), (next, distance) => {
@@ -88,7 +88,7 @@ describe('datagrams', () => {
 });
 
 describe('the replay window', () => {
-  test('takes what a set of all numbers and a bound would take', () => {
+  test('8.2.3: takes what a set of all numbers and a bound would take', () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.integer({ min: -70, max: 4 }) },
       { weight: 1, arbitrary: fc.integer({ min: 50, max: 5000 }) },

@@ -94,7 +94,7 @@ const gauge = (house: House, state: string): number | undefined =>
   house.counters.read().find(({ name, labels }) => name === 'udp_paths' && labels['state'] === state)?.value;
 
 describe('the UDP path of a TCP client', () => {
-  test('best effort of either side takes it, and reliable messages never do', async () => {
+  test('8.5.1: best effort of either side takes it, and reliable messages never do', async () => {
     const { relay, far, near } = await openUp({ udp: {} });
     const heard = collect(await far.subscribe('down', { reliable: false }));
     const said = collect(await near.subscribe('up'));
@@ -128,36 +128,39 @@ describe('the UDP path of a TCP client', () => {
     ['both directions', { up: true, down: true }],
     ['what the client sends', { up: true, down: false }],
     ['what the server sends', { up: false, down: true }],
-  ])('when the network swallows %s, messages go on by TCP, and by UDP again after', async (_, swallows) => {
-    const { relay, far, near } = await openUp();
-    const heard = collect(await far.subscribe('down', { reliable: false }));
-    const said = collect(await near.subscribe('up'));
-    talk(near, 'down');
-    talk(far, 'up');
-    await until(() => heard.length > 5 && said.length > 5, 2000, 'nothing comes by UDP');
-    if (swallows.up) relay.up = shut;
-    if (swallows.down) relay.down = shut;
-    // One interval, three probes a fifth of it apart, and what a busy machine needs.
-    await until(() => !far.udp, PROBE_MS * 1.6 + 1000, 'the client does not notice');
-    const then = { heard: heard.length, said: said.length };
-    await until(
-      () => heard.length > then.heard + 20 && said.length > then.said + 20,
-      1000,
-      'nothing comes by TCP',
-    );
-    expect(far.connected).toBe(true);
-    relay.up = () => true;
-    relay.down = () => true;
-    await until(() => far.udp, 5000, 'UDP does not come back');
-    const passed = { ...relay.passed };
-    await until(
-      () => relay.passed.up > passed.up + 20 && relay.passed.down > passed.down + 20,
-      1000,
-      'messages do not take UDP again',
-    );
-  });
+  ])(
+    '8.4.1, 8.4.2: when the network swallows %s, messages go on by TCP, and by UDP again after',
+    async (_, swallows) => {
+      const { relay, far, near } = await openUp();
+      const heard = collect(await far.subscribe('down', { reliable: false }));
+      const said = collect(await near.subscribe('up'));
+      talk(near, 'down');
+      talk(far, 'up');
+      await until(() => heard.length > 5 && said.length > 5, 2000, 'nothing comes by UDP');
+      if (swallows.up) relay.up = shut;
+      if (swallows.down) relay.down = shut;
+      // One interval, three probes a fifth of it apart, and what a busy machine needs.
+      await until(() => !far.udp, PROBE_MS * 1.6 + 1000, 'the client does not notice');
+      const then = { heard: heard.length, said: said.length };
+      await until(
+        () => heard.length > then.heard + 20 && said.length > then.said + 20,
+        1000,
+        'nothing comes by TCP',
+      );
+      expect(far.connected).toBe(true);
+      relay.up = () => true;
+      relay.down = () => true;
+      await until(() => far.udp, 5000, 'UDP does not come back');
+      const passed = { ...relay.passed };
+      await until(
+        () => relay.passed.up > passed.up + 20 && relay.passed.down > passed.down + 20,
+        1000,
+        'messages do not take UDP again',
+      );
+    },
+  );
 
-  test('a NAT that forgets its port: the session moves after a probe, with one client and no new ticket', async () => {
+  test('8.3.4, 8.3.5: a NAT that forgets its port: the session moves after a probe, with one client and no new ticket', async () => {
     const { house, relay, far, near } = await openUp();
     const heard = collect(await far.subscribe('down', { reliable: false }));
     talk(near, 'down');
@@ -171,7 +174,7 @@ describe('the UDP path of a TCP client', () => {
     expect(dropped(house, 'unknown-connection')).toBe(0);
   });
 
-  test('a stranger who repeats a datagram gets nothing', async () => {
+  test('8.2.6: a stranger who repeats a datagram gets nothing', async () => {
     const { house, relay } = await openScene();
     const seen: Buffer[] = [];
     relay.up = (datagram) => seen.push(datagram) > 0;
@@ -186,7 +189,7 @@ describe('the UDP path of a TCP client', () => {
     expect(answers).toBe(0);
   });
 
-  test('a stranger who comes first with a datagram gets a PING no longer than it, and no delivery', async () => {
+  test('8.3.3: a stranger who comes first with a datagram gets a PING no longer than it, and no delivery', async () => {
     const { house, relay, far, near } = await openUp();
     await far.subscribe('down', { reliable: false });
     const stolen: Buffer[] = [];
@@ -206,7 +209,7 @@ describe('the UDP path of a TCP client', () => {
     expect(bytes).toBeLessThanOrEqual(probe.length);
   });
 
-  test('forged, cut and foreign datagrams are dropped and counted, and the path stays', async () => {
+  test('8.2.6: forged, cut and foreign datagrams are dropped and counted, and the path stays', async () => {
     const { house, relay, far } = await openUp({ udp: {} });
     const seen: Buffer[] = [];
     relay.up = (datagram) => seen.push(datagram) > 0;
@@ -233,7 +236,7 @@ describe('the UDP path of a TCP client', () => {
     expect(far.connected).toBe(true);
   });
 
-  test('the ticket ends with its connection; a session that resumes gets another', async () => {
+  test('8.3.1: the ticket ends with its connection; a session that resumes gets another', async () => {
     const { house, proxy, relay, far } = await openUp();
     let last: Buffer | undefined;
     relay.up = (datagram) => ((last = datagram), true);
@@ -250,7 +253,7 @@ describe('the UDP path of a TCP client', () => {
     await until(() => gauge(house, 'open') === 0, 2000, 'the path outlives its session');
   });
 
-  test('a third of all datagrams lost: what is reliable arrives in order, and nobody sees an error', async () => {
+  test('8.5.2: a third of all datagrams lost: what is reliable arrives in order, and nobody sees an error', async () => {
     const { relay, far, near } = await openUp();
     let turn = 0;
     relay.up = relay.down = () => (turn += 1) % 3 !== 0;
@@ -271,7 +274,7 @@ describe('the UDP path of a TCP client', () => {
     expect(new Set(best).size).toBe(best.length);
   });
 
-  test('a message that fits no datagram takes TCP', async () => {
+  test('8.1.4: a message that fits no datagram takes TCP', async () => {
     const { far, near } = await openUp();
     const said = await near.subscribe('large');
     const content = encodeContent([{ contentType: 0x8001, value: new Uint8Array(4000) }]);
@@ -280,7 +283,7 @@ describe('the UDP path of a TCP client', () => {
     expect(value?.content).toHaveLength(content.length);
   });
 
-  test('a server without UDP is not asked for it, and a client that does not want it does not ask', async () => {
+  test('8.3.1: a server without UDP is not asked for it, and a client that does not want it does not ask', async () => {
     const { house, far, relay } = await openScene({ udp: undefined as never });
     await delay(2 * PROBE_MS);
     expect(far.udp).toBe(false);

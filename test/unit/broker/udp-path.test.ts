@@ -84,7 +84,7 @@ beforeEach(() => {
 });
 
 describe('the server’s side of a UDP path', () => {
-  test('a probe is answered by a PING no longer than it, and the PONG by UDP_CONFIRM', () => {
+  test('8.3.2, 8.3.3, 8.3.4: a probe is answered by a PING no longer than it, and the PONG by UDP_CONFIRM', () => {
     const datagram = stage.seal(probe);
     stage.hear(datagram, home);
     expect(stage.sent).toMatchObject([{ message: { type: MessageType.PING }, to: home }]);
@@ -95,7 +95,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.path.up).toBe(true);
   });
 
-  test('nothing is delivered before the client has answered', async () => {
+  test('8.3.3: nothing is delivered before the client has answered', async () => {
     expect(stage.path.offer(delivery)).toBe(false);
     stage.say(probe, home);
     expect(stage.path.offer(delivery)).toBe(false);
@@ -107,7 +107,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.take()).toHaveLength(2);
   });
 
-  test('a PONG with another echo, or from another address, proves nothing', () => {
+  test('8.3.4: a PONG with another echo, or from another address, proves nothing', () => {
     stage.say(probe, home);
     stage.say({ type: MessageType.PONG, timestamp: 0, echo: 77 }, home);
     stage.pong(away);
@@ -115,14 +115,14 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.path.up).toBe(false);
   });
 
-  test('a probe that is heard again before its PONG gets the same echo, so that either PONG counts', () => {
+  test('8.3.3: a probe that is heard again before its PONG gets the same echo, so that either PONG counts', () => {
     stage.say(probe, home);
     stage.say(probe, home);
     const [first, second] = stage.sent;
     expect(first?.message).toEqual(second?.message);
   });
 
-  test('without a PONG for long enough deliveries go by TCP, until the next one', () => {
+  test('8.4.3: without a PONG for long enough deliveries go by TCP, until the next one', () => {
     stage.bring();
     stage.clock.advance(SILENCE_MS);
     expect(stage.path.offer(delivery)).toBe(true);
@@ -134,7 +134,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.path.up).toBe(true);
   });
 
-  test('a packet from a new address: what it says counts, the address counts after its PONG', async () => {
+  test('8.3.4: a packet from a new address: what it says counts, the address counts after its PONG', async () => {
     stage.bring();
     stage.say(publish('t', undefined), away);
     expect(stage.received).toHaveLength(1);
@@ -149,7 +149,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.sent.at(-1)).toMatchObject({ message: { type: MessageType.PUBLISH }, to: away });
   });
 
-  test('an older packet that was held up at another address moves nothing', () => {
+  test('8.3.3: an older packet that was held up at another address moves nothing', () => {
     stage.bring();
     const old = stage.seal(publish('t', undefined));
     stage.say(publish('t', undefined), home);
@@ -158,7 +158,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.take()).toEqual([]);
   });
 
-  test('reliable messages and whatever else has no place here are dropped', () => {
+  test('8.5.3: reliable messages and whatever else has no place here are dropped', () => {
     stage.bring();
     stage.say(
       { type: MessageType.SUBSCRIBE, timestamp: 0, messageId: 1, topics: ['#'], bestEffort: false },
@@ -176,7 +176,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.take()).toEqual([]);
   });
 
-  test('a closed path neither hears nor sends', async () => {
+  test('8.3.1: a closed path neither hears nor sends', async () => {
     stage.bring();
     stage.path.offer(delivery);
     stage.path.close();
@@ -185,7 +185,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.take()).toEqual([]);
   });
 
-  test('a key that is used up: deliveries go by TCP', async () => {
+  test('8.2.4: a key that is used up: deliveries go by TCP', async () => {
     stage = new Stage(4);
     stage.bring();
     for (let sent = 2; sent < 4; sent += 1) {
@@ -197,7 +197,7 @@ describe('the server’s side of a UDP path', () => {
     expect(stage.drops).toEqual(['key-used-up']);
   });
 
-  test('whatever comes from addresses that never answer, they get no more bytes than came from them', () => {
+  test('8.3.3: whatever comes from addresses that never answer, they get no more bytes than came from them', () => {
     const from = fc.integer({ min: 1, max: 4 }).map((port) => ({ host: '198.51.100.1', port }));
     const said = fc.constantFrom<Message>(probe, publish('t', undefined), {
       type: MessageType.PING,

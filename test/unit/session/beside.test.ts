@@ -23,7 +23,7 @@ const { topic, content } = publish('t', undefined);
 const body = { type: MessageType.PUBLISH, topic, content, retain: false } as const;
 
 describe('a path beside the link', () => {
-  test('is offered what is best effort, and the link carries what it does not take', () => {
+  test('8.5.1: is offered what is best effort, and the link carries what it does not take', () => {
     expect(lone.machine.sendBestEffort(body, 0)).toBe(true);
     expect(lone.frames).toEqual([]);
     open = false;
@@ -31,7 +31,7 @@ describe('a path beside the link', () => {
     expect(lone.frames).toEqual(beside);
   });
 
-  test('is never offered what is reliable, nor anything without a link', () => {
+  test('8.5.1: is never offered what is reliable, nor anything without a link', () => {
     lone.machine.sendReliable(body, 0);
     lone.machine.sendControl({ type: MessageType.DISCONNECT, timestamp: 0 }, 0);
     lone.machine.detach();
@@ -39,7 +39,7 @@ describe('a path beside the link', () => {
     expect(beside).toEqual([]);
   });
 
-  test('brings best effort, which is received at once', () => {
+  test('8.5.3: brings best effort, which is received at once', () => {
     lone.machine.frameBeside(encodeMessage(publish('t', undefined)), 0);
     expect(lone.received).toMatchObject([{ message: { type: MessageType.PUBLISH, topic: 't' } }]);
   });
@@ -58,7 +58,7 @@ describe('a path beside the link', () => {
       publish('t', undefined, { topic: undefined, aliasId: 200 }),
       'unknown-alias',
     ],
-  ])('brings %s: dropped and counted, and the session goes on', (_, message, reason) => {
+  ])('8.5.3: brings %s: dropped and counted, and the session goes on', (_, message, reason) => {
     lone.machine.frameBeside(encodeMessage(message), 0);
     lone.machine.frameBeside(Uint8Array.of(1, 2, 3), 0);
     expect(lone.events).toEqual([`dropped ${reason}`, 'dropped malformed']);
@@ -68,7 +68,7 @@ describe('a path beside the link', () => {
     expect(lone.received).toHaveLength(1);
   });
 
-  test('does not stand for the link: a link that is silent is silent', () => {
+  test('8.5.4: does not stand for the link: a link that is silent is silent', () => {
     for (let now = 100; now <= 1600; now += 100) {
       lone.machine.frameBeside(encodeMessage(publish('t', undefined)), now);
       lone.machine.sendBestEffort(body, now);

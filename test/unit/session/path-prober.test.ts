@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 describe('the prober of a UDP path', () => {
-  test('asks for a ticket, probes, and is up with the first UDP_CONFIRM', () => {
+  test('8.3.2: asks for a ticket, probes, and is up with the first UDP_CONFIRM', () => {
     prober.ticketed();
     expect(asked).toEqual([
       ['open', 0],
@@ -35,7 +35,7 @@ describe('the prober of a UDP path', () => {
     expect(prober.up).toBe(true);
   });
 
-  test('probes a path that works once in an interval', () => {
+  test('8.4.1: probes a path that works once in an interval', () => {
     prober.ticketed();
     prober.confirmed();
     asked = [];
@@ -50,7 +50,7 @@ describe('the prober of a UDP path', () => {
     ]);
   });
 
-  test('three probes without answer: down, and a new ticket at once', () => {
+  test('8.4.1, 8.4.2: three probes without answer: down, and a new ticket at once', () => {
     prober.ticketed();
     prober.confirmed();
     asked = [];
@@ -66,7 +66,7 @@ describe('the prober of a UDP path', () => {
     ]);
   });
 
-  test('a late answer to one of three probes keeps it up', () => {
+  test('8.4.1: a late answer to one of three probes keeps it up', () => {
     prober.ticketed();
     prober.confirmed();
     clock.advance(7900);
@@ -75,7 +75,7 @@ describe('the prober of a UDP path', () => {
     expect(prober.up).toBe(true);
   });
 
-  test('where nothing is answered, the pauses between attempts grow to their bound', () => {
+  test('8.4.2: where nothing is answered, the pauses between attempts grow to their bound', () => {
     for (let times = 0; times < 60; times += 1) {
       clock.advance(1000);
       if (asked.at(-1)?.[0] === 'open' && asked.at(-1)?.[1] === clock.now()) prober.ticketed();

@@ -78,7 +78,7 @@ describe('datagrams', () => {
     expect(codeThrownBy(() => open(vector))).toBe(vector.error);
   });
 
-  test('what is refused leaves the channel as it was', () => {
+  test('8.2.6: what is refused leaves the channel as it was', () => {
     for (const vector of vectors.filter(({ error }) => error === 'HSK-1106')) {
       const channel = receiver(vector);
       expect(codeThrownBy(() => channel.open(readDatagram(bytesOf(vector.datagram))))).toBe('HSK-1106');
@@ -88,7 +88,7 @@ describe('datagrams', () => {
     }
   });
 
-  test('an older packet within the window opens, and is not the newest', () => {
+  test('8.2.3: an older packet within the window opens, and is not the newest', () => {
     const client = new DatagramChannel({ side: 'client', connectionId: id, key });
     const server = new DatagramChannel({ side: 'server', connectionId: id, key });
     const [first, second] = [client.seal(key), client.seal(key)];
@@ -96,9 +96,10 @@ describe('datagrams', () => {
     expect(server.open(readDatagram(first)).newest).toBe(false);
   });
 
-  test('a full payload makes a datagram of the largest size', () => {
+  test('8.1.2, 8.1.4: a full payload makes a datagram of the largest size, 13 bytes of it for header and tag', () => {
     const channel = new DatagramChannel({ side: 'client', connectionId: id, key });
     expect(channel.seal(new Uint8Array(channel.capacity))).toHaveLength(MAX_DATAGRAM_BYTES);
+    expect(MAX_DATAGRAM_BYTES - channel.capacity).toBe(13);
   });
 
   test.each(readVectors('packet-number.json') as readonly (Vector & Record<string, number>)[])(
@@ -112,7 +113,7 @@ describe('datagrams', () => {
 describe('the bounds of a key', () => {
   const options = { connectionId: id, key, packetsPerKey: 8, forgeriesPerKey: 3 };
 
-  test('half of the packets sent: a new ticket is due; all of them: nothing is sent any more', () => {
+  test('8.2.4: half of the packets sent: a new ticket is due; all of them: nothing is sent any more', () => {
     const channel = new DatagramChannel({ side: 'client', ...options });
     for (let sent = 0; sent < 3; sent += 1) channel.seal(key);
     expect(channel.worn).toBe(false);
@@ -123,14 +124,14 @@ describe('the bounds of a key', () => {
     expect(codeThrownBy(() => channel.seal(key))).toBe('HSK-1108');
   });
 
-  test('half of the packets received: a new ticket is due', () => {
+  test('8.2.4: half of the packets received: a new ticket is due', () => {
     const client = new DatagramChannel({ side: 'client', ...options });
     const server = new DatagramChannel({ side: 'server', ...options });
     for (let sent = 0; sent < 4; sent += 1) client.open(readDatagram(server.seal(key)));
     expect(client.worn).toBe(true);
   });
 
-  test('too many forgeries: nothing opens any more, not even what is authentic', () => {
+  test('8.2.4: too many forgeries: nothing opens any more, not even what is authentic', () => {
     const client = new DatagramChannel({ side: 'client', ...options });
     const server = new DatagramChannel({ side: 'server', ...options });
     const authentic = readDatagram(client.seal(key));
