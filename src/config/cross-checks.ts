@@ -1,15 +1,22 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { basename, resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
-import type { z } from 'zod';
 import { describeError } from '../base/errors.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
+import {
+  checkFile,
+  checkUnique,
+  type Findings,
+  isLoopback,
+  type Item,
+  itemOf,
+  itemsOf,
+  member,
+  type Tell,
+} from './findings.ts';
+import { checkListeners, listenersWithTls } from './listener-checks.ts';
 import type { KeyPath } from './problem.ts';
 import { nearest } from './schema-problems.ts';
 import {
   clientSchema,
-  coapSchema,
   isIntegerEncoding,
   isVariableLength,
   type MqttConfig,
@@ -18,26 +25,7 @@ import {
   profileSchema,
   type SerialConfig,
   serialSchema,
-  type ServerTlsConfig,
-  serverTlsSchema,
-  tcpSchema,
-  tlsListenerSchema,
-  udpSchema,
-  webSocketSchema,
 } from './schema.ts';
-
-type Tell = (path: KeyPath, wrong: string, right: string) => void;
-
-/** Where findings go. */
-export interface Findings {
-  readonly error: Tell;
-  readonly warning: Tell;
-}
-
-interface Item<T> {
-  readonly path: KeyPath;
-  readonly value: T;
-}
 
 /**
  * What no schema can say: names that must exist or be unique, topics, files, addresses. Looks at each part of `raw` that is in itself
@@ -49,57 +37,7 @@ export function crossCheck(raw: unknown, folder: string, findings: Findings): vo
   checkClients(raw, profiles, findings);
   checkSerial(itemsOf(serialSchema, raw, 'serial'), findings);
   for (const mqtt of itemOf(mqttSchema, raw, 'upstream', 'mqtt')) checkMqtt(mqtt, folder, findings);
-  for (const tls of listenersWithTls(raw)) checkServerTls(tls, folder, findings);
-  checkInlets(raw, findings);
-}
-
-/** What each listener with TLS has of it, at its place. */
-function listenersWithTls(raw: unknown): readonly Item<ServerTlsConfig>[] {
-  return [
-    ...itemOf(tlsListenerSchema, raw, 'listen', 'tls'),
-    ...itemOf(serverTlsSchema, raw, 'listen', 'websocket', 'tls'),
-  ];
-}
-
-function member(value: unknown, key: string | number): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
-}
-
-/** The value at `path` if it is valid: none or one. */
-function itemOf<T>(
-  schema: z.ZodType<T>,
-  raw: unknown,
-  ...path: readonly (string | number)[]
-): readonly Item<T>[] {
-  const value = path.reduce(member, raw);
-  const parsed = value === undefined ? undefined : schema.safeParse(value);
-  return parsed?.success ? [{ path, value: parsed.data }] : [];
-}
-
-/** The valid members of the list or mapping at `key`. */
-function itemsOf<T>(schema: z.ZodType<T>, raw: unknown, key: string): readonly Item<T>[] {
-  const list = member(raw, key);
-  if (Array.isArray(list)) return list.flatMap((_, index) => itemOf(schema, raw, key, index));
-  return typeof list === 'object' && list !== null
-    ? Object.keys(list).flatMap((name) => itemOf(schema, raw, key, name))
-    : [];
-}
-
-/** Tells of each item whose key another item had before. `what` names the key in words. */
-function checkUnique<T>(
-  items: readonly Item<T>[],
-  keyOf: (value: T) => string | number | undefined,
-  what: string,
-  { error }: Findings,
-  right = 'give each its own',
-): void {
-  const seen = new Set<string | number>();
-  for (const { path, value } of items) {
-    const key = keyOf(value);
-    if (key === undefined) continue;
-    if (seen.has(key)) error(path, `the ${what} is used twice`, right);
-    seen.add(key);
-  }
+  checkListeners(raw, folder, findings);
 }
 
 function checkFilters(path: KeyPath, filters: readonly string[], { error }: Findings): void {
@@ -261,81 +199,4 @@ function filledIn(template: string): string {
 
 function hostOf(url: string): string {
   return new URL(url).hostname.replaceAll(/[[\]]/g, '');
-}
-
-function checkFile(path: KeyPath, file: string, secret: boolean, { error, warning }: Findings): void {
-  try {
-    accessSync(file, constants.R_OK);
-    const { mode } = statSync(file);
-    if (secret && (mode & 0o004) !== 0) {
-      warning(path, 'every user of this machine may read that file', 'chmod o-r it');
-    }
-  } catch (thrown) {
-    error(path, 'names a file that cannot be read', describeError(thrown));
-  }
-}
-
-function checkServerTls({ path, value }: Item<ServerTlsConfig>, folder: string, findings: Findings): void {
-  for (const key of ['certFile', 'keyFile', 'clientCa'] as const) {
-    const file = value[key];
-    if (file !== undefined) checkFile([...path, key], resolve(folder, file), key === 'keyFile', findings);
-  }
-  if (value.requireClientCert && value.clientCa === undefined) {
-    const right = 'set clientCa to the authority that has signed them';
-    findings.error([...path, 'requireClientCert'], 'can accept no certificate', right);
-  }
-  checkKeyPair({ path, value }, folder, findings);
-}
-
-function checkKeyPair({ path, value }: Item<ServerTlsConfig>, folder: string, { error }: Findings): void {
-  let cert: Buffer;
-  let key: Buffer;
-  try {
-    cert = readFileSync(resolve(folder, value.certFile));
-    key = readFileSync(resolve(folder, value.keyFile));
-  } catch {
-    // `checkFile` has told of it.
-    return;
-  }
-  try {
-    createSecureContext({ cert, key });
-  } catch (thrown) {
-    error([...path, 'certFile'], 'does not go with keyFile', describeError(thrown));
-  }
-}
-
-function checkInlets(raw: unknown, { warning }: Findings): void {
-  const tcp = itemOf(tcpSchema, raw, 'listen', 'tcp');
-  const tls = itemOf(tlsListenerSchema, raw, 'listen', 'tls');
-  const webSocket = itemOf(webSocketSchema, raw, 'listen', 'websocket');
-  const coap = itemOf(coapSchema, raw, 'coap');
-  for (const { path, value } of [...tcp, ...webSocket.filter(({ value: { tls: secured } }) => !secured)]) {
-    if (isLoopback(value.host)) continue;
-    const wrong = 'opens the gateway to the network: tokens, readings and commands travel in clear text';
-    const right = 'use TLS, or keep it to 127.0.0.1 unless that network is trusted';
-    warning([...path, 'host'], wrong, right);
-  }
-  for (const { path, value } of coap) {
-    if (isLoopback(value.host)) continue;
-    const wrong =
-      'opens CoAP to the network: there is no transport security, and tokens travel in clear text';
-    warning([...path, 'host'], wrong, 'bind it to a network that is secured by itself, such as Thread');
-  }
-  const [udp] = itemOf(udpSchema, raw, 'listen', 'udp');
-  if (udp && tcp.length + tls.length === 0) {
-    warning(udp.path, 'is of no use', 'a client asks for it over listen.tcp or listen.tls: configure one');
-  }
-  const serial = itemsOf(serialSchema, raw, 'serial');
-  if (tcp.length + tls.length + webSocket.length + coap.length + serial.length === 0) {
-    warning(
-      [],
-      'nothing can connect',
-      'configure one of listen.tcp, listen.tls, listen.websocket, serial and coap',
-    );
-  }
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }
