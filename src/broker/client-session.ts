@@ -70,6 +70,7 @@ export class ClientSession implements Subscriber {
     this.#services = services;
     this.#events = events;
     this.#queue = queue;
+    queue?.take(this);
     this.#log = services.log.child({ client: this.clientId, session: this.idHex });
     this.custody = new Custody({
       spool,
@@ -254,6 +255,7 @@ export class ClientSession implements Subscriber {
     this.#carrier?.disconnect({ code: Reason.TAKEN_OVER, text: 'the client connected anew' });
     this.#subscriptions.cancel();
     this.suspend();
+    void this.#queue?.leave(this);
   }
 
   /** Stops it for the end of the gateway; it goes on from disk. */

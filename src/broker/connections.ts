@@ -11,6 +11,7 @@ import type { Access } from './access.ts';
 import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
 import { Connection } from './connection.ts';
+import type { ClientQueueFeed } from './ports.ts';
 import { Sessions } from './sessions.ts';
 import type { UdpPaths } from './udp-paths.ts';
 
@@ -91,6 +92,11 @@ export class Connections {
     this.#connections.add(connection);
     if (refusal === undefined) connection.start();
     else connection.refuse(refusal);
+  }
+
+  /** What waits on disk for a client, where its subscriptions are durable: for an inlet that serves it where no session does. */
+  queueOf(clientId: string): ClientQueueFeed | undefined {
+    return this.#sessions.queueOf(clientId);
   }
 
   /** What is to be seen of each session, in the order of the CLIENT_IDs. */

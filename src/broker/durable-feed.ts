@@ -3,7 +3,7 @@ import type { SpoolConsumer } from '../spool/ports.ts';
 import type { Publication } from '../wire/publication.ts';
 
 /** Records that are read at once, and the most that wait in the session for an acknowledgement. */
-const WINDOW = 32;
+export const FEED_WINDOW = 32;
 
 /** What became of a publication: `full` means that the session has no room, or no connection, and that it stays in the queue. */
 export type Sent = 'sent' | 'full' | 'undeliverable';
@@ -81,7 +81,7 @@ export class DurableFeed {
       await this.#options.before;
       while (this.#again && !this.#stopped) {
         this.#again = false;
-        await this.#feed(WINDOW - this.#inFlight.length);
+        await this.#feed(FEED_WINDOW - this.#inFlight.length);
       }
     } finally {
       this.#pumping = false;

@@ -1,3 +1,4 @@
+import type { SpoolConsumer } from '../spool/ports.ts';
 import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 
@@ -46,6 +47,21 @@ export interface DurableQueue {
   remove(filter: string): void;
   /** Removes every filter. */
   cancel(): void;
+}
+
+/**
+ * What waits on disk for one client (clause 5.3.3), for an inlet that takes it to the client. A session of the client comes first: while there is one the queue is
+ * not free, and nothing is to be read from it.
+ */
+export interface ClientQueueFeed {
+  /** In the spool; what a `Subscriber` that is served from it says as its `queue`. */
+  readonly name: string;
+  readonly consumer: Pick<SpoolConsumer, 'read' | 'discard'>;
+  readonly free: boolean;
+  /** Whether what is published reliably to `topic` always goes here, by the client's configuration. */
+  covers(topic: string): boolean;
+  /** Calls `action` when records were added and when it becomes free. */
+  onNews(action: () => void): void;
 }
 
 /** What inlets and bridges may ask of the broker. */

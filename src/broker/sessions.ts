@@ -6,7 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { Spool, StoredSession } from '../spool/ports.ts';
 import type { Access } from './access.ts';
-import { ClientQueues } from './client-queues.ts';
+import { type ClientQueue, ClientQueues } from './client-queues.ts';
 import { ClientSession } from './client-session.ts';
 import type { Grant } from './handshake.ts';
 import { decodeContext } from './session-context.ts';
@@ -22,6 +22,7 @@ export interface SessionsOptions extends SessionServices {
   readonly profiles: Pick<Profiles, 'forClient'>;
   readonly spool: Spool;
   readonly random: Random;
+  readonly limits: SessionServices['limits'] & { readonly queuedPerClient: number };
 }
 
 /** A session that is over, as far as its client may still ask for it (clause 5.4.3). */
@@ -62,11 +63,16 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#queues = new ClientQueues(options.broker, options.spool);
+    this.#queues = new ClientQueues(options);
   }
 
   get all(): readonly ClientSession[] {
     return [...this.#alive.values()];
+  }
+
+  /** What waits on disk for a client, where its subscriptions are durable. */
+  queueOf(clientId: string): ClientQueue | undefined {
+    return this.#queues.find(clientId);
   }
 
   /** Takes up what the disk has of earlier sessions, and the queues of the clients that have commands. */

@@ -193,7 +193,9 @@ export const coapSchema = z.strictObject({
   observers: positive.default(256).describe('observations; beyond it the one unheard for longest goes'),
   observerQueue: positive
     .default(32)
-    .describe('reliable notifications that wait for one observer; more are dropped'),
+    .describe(
+      'reliable notifications that wait for one observer, but for the commands of its profile, which wait on disk; more are dropped',
+    ),
   observerCheckMs: positive
     .default(300_000)
     .describe('a best-effort notification is confirmable when nothing was heard of its observer for so long'),
@@ -254,6 +256,13 @@ const limitsSchema = z.strictObject({
   unfinishedHandshakes: positive.default(64).describe('connections in each of these handshakes'),
   wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
   subscriptionsPerClient: positive.default(100).describe('filters of one session'),
+  queuedPerClient: z
+    .int()
+    .min(64)
+    .default(10_000)
+    .describe(
+      'messages that wait on disk for one client, and half of spool.maxBytesPerConsumer; beyond it the oldest go',
+    ),
   sendQueueBytes: z.int().min(4096).default(1_048_576).describe('send queue of one session'),
   unsettledMessages: positive
     .default(256)
