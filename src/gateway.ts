@@ -243,7 +243,11 @@ async function startCoap(house: House, teardown: Teardown): Promise<readonly Par
   const { coap } = house.config;
   if (!coap) return [];
   const { createCoapInlet } = await import('./inlets/coap.ts');
-  const inlet = createCoapInlet({ ...house, config: coap });
+  const inlet = createCoapInlet({
+    ...house,
+    config: coap,
+    queueOf: (clientId) => house.connections.queueOf(clientId),
+  });
   teardown.add('coap', () => inlet.close());
   await inlet.open();
   return [{ kind: 'link', watched: [], describe: () => inlet.describe() }];

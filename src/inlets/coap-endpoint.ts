@@ -228,10 +228,10 @@ export class CoapEndpoint {
         // Repetitions are answered from here.
         this.#server.release(request);
       },
-      observe: (answer, onGone) => {
+      observe: (answer, number, onGone) => {
         if (!asksToObserve(response)) throw new HashikeError('HSK-1001', 'nobody asked to observe');
         settle(answer);
-        acceptObservation(response, answer);
+        acceptObservation(response, answer, number);
         return this.#notifier(response, onGone);
       },
     });
@@ -241,9 +241,9 @@ export class CoapEndpoint {
     // The library ends the stream when a notification stays unacknowledged.
     stream.once('finish', onGone);
     return {
-      notify: (answer, confirmable) => {
+      notify: (answer, number, confirmable) => {
         this.#lastMessageId = undefined;
-        sendNotification(stream, answer, confirmable);
+        sendNotification(stream, answer, number, confirmable);
         return this.#lastMessageId;
       },
       end: () => {

@@ -85,15 +85,26 @@ export function sendAnswer(response: Response, answer: CoapAnswer): void {
 }
 
 /** The first notification of an observation, which answers the request. */
-export function acceptObservation(stream: ObserveWriteStream, answer: CoapAnswer): void {
+export function acceptObservation(stream: ObserveWriteStream, answer: CoapAnswer, number: number): void {
   prepare(stream, answer);
-  stream.write(bufferOf(answer));
+  writeNumbered(stream, answer, number);
 }
 
 /** A later notification. The library takes it for an acknowledgement where the request was not confirmable. */
-export function sendNotification(stream: ObserveWriteStream, answer: CoapAnswer, confirmable: boolean): void {
+export function sendNotification(
+  stream: ObserveWriteStream,
+  answer: CoapAnswer,
+  number: number,
+  confirmable: boolean,
+): void {
   prepare(stream, answer);
   Object.assign(stream._packet, { confirmable, ack: false });
+  writeNumbered(stream, answer, number);
+}
+
+/** The library would number each stream from 1, and so every registration of one device anew. */
+function writeNumbered(stream: ObserveWriteStream, answer: CoapAnswer, number: number): void {
+  stream._counter = number - 1;
   stream.write(bufferOf(answer));
 }
 

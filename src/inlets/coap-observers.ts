@@ -1,8 +1,11 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
-import type { Delivery, Subscriber, Subscription } from '../broker/ports.ts';
+import type { Delivery, Subscriber } from '../broker/ports.ts';
 import type { CoapConfig } from '../config/schema.ts';
+import type { Publication } from '../wire/publication.ts';
+import { nextNumber, numberBefore } from './coap-observe-number.ts';
 import type { CoapAnswer, Notifier } from './coap-request.ts';
+import type { CommandTaker, Outcome } from './command-feed.ts';
 
 /** Why an observation ended. */
 type Ending = 'cancelled' | 'replaced' | 'evicted' | 'reset' | 'unacknowledged' | 'unsendable' | 'closed';
@@ -13,72 +16,112 @@ export interface ObserverOptions {
   readonly counters: Counters;
 }
 
+/** Makes the answer for a delivery; undefined (and counted) where there is none. */
+export type Render = (delivery: Delivery) => CoapAnswer | undefined;
+
+interface Waiting {
+  readonly delivery: Delivery;
+  /** Where it came from the client's queue on disk: to be told what became of it. */
+  readonly settle?: (outcome: Outcome) => void;
+}
+
+interface InFlight {
+  readonly messageId: number;
+  readonly waiting: Waiting;
+  /** A registration that came later has another one. */
+  readonly notifier: Notifier;
+}
+
 /**
  * One observation (RFC 7641): notifications go one at a time. A reliable one is confirmable and waits its turn; of the best-effort
  * ones only the newest waits, for at least `ackTimeoutMs` after the one before, because nothing else tells the pace of the network.
  */
-export class Observer implements Subscriber {
+export class Observer implements Subscriber, CommandTaker {
   readonly clientId: string;
   readonly peer: string;
+  readonly topic: string;
+  readonly queue: string | undefined;
   readonly #options: ObserverOptions;
-  readonly #render: (delivery: Delivery) => CoapAnswer | undefined;
   readonly #onEnd: (why: Ending) => void;
+  #render: Render | undefined;
   #notifier: Notifier | undefined;
-  #subscription: Subscription | undefined;
-  readonly #waiting: Delivery[] = [];
-  #inFlight: { readonly messageId: number; readonly reliable: boolean } | undefined;
+  #release: (() => void) | undefined;
+  readonly #waiting: Waiting[] = [];
+  #inFlight: InFlight | undefined;
   /** Of the last notification, while it is not known to be answered. */
   #lastMessageId: number | undefined;
+  /** Of the last notification. */
+  #number: number | undefined;
   #pause: Timer | undefined;
   #heardAt: number;
   #ended = false;
 
   constructor(
     options: ObserverOptions,
-    observation: {
-      readonly clientId: string;
-      readonly peer: string;
-      /** The answer for a delivery; undefined (and counted) where there is none. */
-      readonly render: (delivery: Delivery) => CoapAnswer | undefined;
+    observation: Pick<Observer, 'clientId' | 'peer' | 'topic' | 'queue'> & {
       readonly onEnd: (why: Ending) => void;
     },
   ) {
     this.clientId = observation.clientId;
     this.peer = observation.peer;
+    this.topic = observation.topic;
+    this.queue = observation.queue;
     this.#options = options;
-    this.#render = observation.render;
     this.#onEnd = observation.onEnd;
     this.#heardAt = options.clock.now();
   }
 
-  /** Milliseconds of the clock when the device last answered. */
+  /** Milliseconds of the clock when the device was last heard. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
-  start(notifier: Notifier, subscription: Subscription): void {
+  /** Serves it. `release` is called when it ends. */
+  start(release: () => void): void {
+    this.#release = release;
+  }
+
+  /** The number for the answer to a registration, the first one or a later one. */
+  answerNumber(): number {
+    // What is still on its way would seem older than the answer, and a device would acknowledge it and let it go.
+    if (this.#inFlight && this.#number !== undefined) return numberBefore(this.#number);
+    return this.#nextNumber();
+  }
+
+  /** The device has registered, for the first time or again; what is on its way to it may still be acknowledged. */
+  register(notifier: Notifier, render: Render): void {
+    const before = this.#notifier;
+    if (before !== this.#inFlight?.notifier) before?.end();
     this.#notifier = notifier;
-    this.#subscription = subscription;
+    this.#render = render;
+    this.#heardAt = this.#options.clock.now();
     this.#pump();
+  }
+
+  command(publication: Publication): Promise<Outcome> {
+    if (this.#ended) return Promise.resolve('gone');
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.#waiting.push({ delivery: { publication, reliable: true }, settle: resolve });
+    this.#pump();
+    return promise;
   }
 
   deliver(delivery: Delivery): void {
     if (this.#ended) return;
     const { counters, config } = this.#options;
     if (delivery.reliable) {
-      const queued = this.#waiting.filter(({ reliable }) => reliable).length;
-      if (queued >= config.observerQueue) {
+      if (this.#unqueued >= config.observerQueue) {
         counters.drops('coap', 'observer-queue-full').add();
         return;
       }
     } else {
-      const older = this.#waiting.findIndex(({ reliable }) => !reliable);
+      const older = this.#waiting.findIndex((waiting) => !waiting.delivery.reliable);
       if (older >= 0) {
         this.#waiting.splice(older, 1);
         counters.drops('coap', 'conflated').add();
       }
     }
-    this.#waiting.push(delivery);
+    this.#waiting.push({ delivery });
     this.#pump();
   }
 
@@ -90,8 +133,11 @@ export class Observer implements Subscriber {
       this.end('reset');
       return true;
     }
-    if (this.#inFlight?.messageId === messageId) {
+    const sent = this.#inFlight;
+    if (sent?.messageId === messageId) {
       this.#inFlight = undefined;
+      if (sent.notifier !== this.#notifier) sent.notifier.end();
+      sent.waiting.settle?.('acknowledged');
       this.#pump();
     }
     return true;
@@ -101,28 +147,47 @@ export class Observer implements Subscriber {
     if (this.#ended) return;
     this.#ended = true;
     this.#pause?.cancel();
-    this.#subscription?.cancel();
+    this.#release?.();
     this.#notifier?.end();
-    const lost = this.#waiting.filter(({ reliable }) => reliable).length + (this.#inFlight?.reliable ? 1 : 0);
-    this.#waiting.length = 0;
+    this.#inFlight?.notifier.end();
+    const lost = this.#unqueued + (this.#inFlight && isUnqueued(this.#inFlight.waiting) ? 1 : 0);
     if (lost > 0) this.#options.counters.drops('coap', 'observer-gone').add(lost);
+    this.#inFlight?.waiting.settle?.('gone');
+    for (const { settle } of this.#waiting.splice(0)) settle?.('gone');
     this.#onEnd(why);
+  }
+
+  /** Reliable ones that wait here and nowhere else. */
+  get #unqueued(): number {
+    return this.#waiting.filter(isUnqueued).length;
+  }
+
+  #nextNumber(): number {
+    this.#number = nextNumber(this.#number, this.#options.clock.wall());
+    return this.#number;
   }
 
   #pump(): void {
     const { clock, config } = this.#options;
     while (this.#notifier && !this.#ended && !this.#inFlight) {
-      const next = this.#waiting.findIndex(({ reliable }) => reliable || !this.#pause);
-      const delivery = this.#waiting[next];
-      if (!delivery) return;
+      const next = this.#waiting.findIndex(({ delivery }) => delivery.reliable || !this.#pause);
+      const waiting = this.#waiting[next];
+      if (!waiting) return;
       this.#waiting.splice(next, 1);
-      const answer = this.#render(delivery);
-      if (!answer) continue;
+      const { delivery, settle } = waiting;
+      const answer = this.#render?.(delivery);
+      if (!answer) {
+        settle?.('undeliverable');
+        continue;
+      }
       const confirmable = delivery.reliable || clock.now() - this.#heardAt >= config.observerCheckMs;
-      const messageId = this.#notifier.notify(answer, confirmable);
-      if (messageId === undefined) return this.end('unsendable');
+      const messageId = this.#notifier.notify(answer, this.#nextNumber(), confirmable);
+      if (messageId === undefined) {
+        this.#waiting.unshift(waiting);
+        return this.end('unsendable');
+      }
       this.#lastMessageId = messageId;
-      if (confirmable) this.#inFlight = { messageId, reliable: delivery.reliable };
+      if (confirmable) this.#inFlight = { messageId, waiting, notifier: this.#notifier };
       else this.#rest();
     }
   }
@@ -136,6 +201,10 @@ export class Observer implements Subscriber {
   }
 }
 
+function isUnqueued({ delivery, settle }: Waiting): boolean {
+  return delivery.reliable && !settle;
+}
+
 /** Every observation, by peer and token. */
 export class Observers {
   readonly #options: ObserverOptions;
@@ -147,6 +216,12 @@ export class Observers {
 
   get size(): number {
     return this.#byKey.size;
+  }
+
+  /** The observation with that key, where it is of that client and topic. */
+  find(key: string, clientId: string, topic: string): Observer | undefined {
+    const found = this.#byKey.get(key);
+    return found?.clientId === clientId && found.topic === topic ? found : undefined;
   }
 
   /** Makes room for, and remembers, the observation that `make` makes; one with the same key is replaced. */

@@ -43,16 +43,16 @@ export interface CoapAnswer {
 
 /** Sends the notifications of one observation. */
 export interface Notifier {
-  /** Sends `answer` and returns its Message ID; undefined when it could not be sent. */
-  notify(answer: CoapAnswer, confirmable: boolean): number | undefined;
+  /** Sends `answer` as notification `number` and returns its Message ID; undefined when it could not be sent. */
+  notify(answer: CoapAnswer, number: number, confirmable: boolean): number | undefined;
   end(): void;
 }
 
 /** Where answers go. Each request gets one, by `send` or `observe`. */
 export interface Responder {
   send(answer: CoapAnswer): void;
-  /** Answers a GET with Observe 0 and keeps the observation. `onGone` is called when a notification stays unacknowledged. */
-  observe(answer: CoapAnswer, onGone: () => void): Notifier;
+  /** Answers a GET with Observe 0, as notification `number`, and keeps the observation. `onGone` is called when a notification stays unacknowledged. */
+  observe(answer: CoapAnswer, number: number, onGone: () => void): Notifier;
 }
 
 const methods: ReadonlyMap<number, string> = new Map([

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { describeError, type ErrorCode, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { BrokerPort, Delivery, Principal } from '../broker/ports.ts';
+import type { BrokerPort, ClientQueueFeed, Delivery, Principal } from '../broker/ports.ts';
 import type { CoapConfig } from '../config/schema.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import { validateTopic } from '../topic/topic.ts';
@@ -22,10 +22,13 @@ import {
   type Responder,
   RETRY_SECONDS,
 } from './coap-request.ts';
+import { CommandFeed } from './command-feed.ts';
 
 export interface CoapInletOptions {
   readonly config: CoapConfig;
   readonly broker: BrokerPort;
+  /** What waits on disk for a client, where its commands do. */
+  readonly queueOf: (clientId: string) => ClientQueueFeed | undefined;
   readonly profiles: Profiles;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -42,7 +45,7 @@ export interface CoapDescription {
 export interface CoapInlet {
   /** Resolves with the port when it listens. Throws HSK-4002 when the address can't be used. */
   open(): Promise<{ readonly port: number }>;
-  /** Ends the observations and stops listening. */
+  /** Waits for commands on their way, for ACK_TIMEOUT at most, ends the observations and stops listening. */
   close(): Promise<void>;
   describe(): CoapDescription;
 }
@@ -71,6 +74,8 @@ class Inlet implements CoapInlet {
   readonly #endpoint: CoapEndpoint;
   readonly #observers: Observers;
   readonly #numbered: NumberedRequests;
+  /** By CLIENT_ID, one for each client with a queue that ever observed: what it knows to be settled may not yet be deleted when its last observation ends. */
+  readonly #feeds = new Map<string, CommandFeed>();
   #port: number | undefined;
 
   constructor(options: CoapInletOptions) {
@@ -92,6 +97,7 @@ class Inlet implements CoapInlet {
 
   async close(): Promise<void> {
     this.#port = undefined;
+    await this.#settleCommands();
     this.#observers.close();
     await this.#endpoint.close();
   }
@@ -176,31 +182,61 @@ class Inlet implements CoapInlet {
     return this.#answerWith(last, request, by);
   }
 
-  /** Clause 10.2. The answer is the last value, as everybody who observes expects; it is empty where there is none yet. */
+  /**
+   * Clause 10.2. The answer is the last value, as everybody who observes expects; it is empty where there is none yet, and where commands wait on disk: each of
+   * those comes once, as a notification.
+   */
   #observe(request: CoapRequest, topic: string, by: Principal, respond: Responder): void {
     const { broker } = this.#options;
+    const { clientId } = by;
     const last = broker.lastValue(topic, by);
-    const answer: CoapAnswer = last ? this.#answerWith(last, request, by) : { code: '2.05' };
+    const queue = this.#options.queueOf(clientId);
+    const hasCurrent = last && !queue?.covers(topic);
+    const answer: CoapAnswer = hasCurrent ? this.#answerWith(last, request, by) : { code: '2.05' };
     if ((answer.payload?.length ?? 0) > MAX_PAYLOAD_BYTES) {
       throw new HashikeError('HSK-4007', `what is longer than ${MAX_PAYLOAD_BYTES} bytes can't be observed`, {
         topic,
       });
     }
-    const observer = this.#observers.add(
-      observationOf(request),
-      (onEnd) =>
-        new Observer(this.#options, {
-          clientId: by.clientId,
-          peer: request.peer,
-          render: (delivery) => this.#notification(delivery, request, by),
-          onEnd,
-        }),
-    );
-    const subscription = broker.subscribe(topic, observer, by, { reliable: true });
-    const notifier = respond.observe({ ...answer, maxAge: OBSERVE_MAX_AGE }, () =>
+    const key = observationOf(request);
+    const known = this.#observers.find(key, clientId, topic);
+    const observer =
+      known ??
+      this.#observers.add(key, (onEnd) => {
+        const { peer } = request;
+        return new Observer(this.#options, { clientId, peer, topic, queue: queue?.name, onEnd });
+      });
+    const notifier = respond.observe({ ...answer, maxAge: OBSERVE_MAX_AGE }, observer.answerNumber(), () =>
       observer.end('unacknowledged'),
     );
-    observer.start(notifier, subscription);
+    observer.register(notifier, (delivery) => this.#notification(delivery, request, by));
+    const feed = queue && this.#feedOf(clientId, queue);
+    if (known) feed?.pump();
+    else {
+      const subscription = broker.subscribe(topic, observer, by, { reliable: true });
+      const detach = feed?.attach(observer);
+      observer.start(() => {
+        subscription.cancel();
+        detach?.();
+      });
+    }
+  }
+
+  #feedOf(clientId: string, queue: ClientQueueFeed): CommandFeed {
+    const found = this.#feeds.get(clientId);
+    if (found) return found;
+    const feed = new CommandFeed({ queue, log: this.#options.log });
+    this.#feeds.set(clientId, feed);
+    return feed;
+  }
+
+  /** A command whose acknowledgement is not waited for would come again after the next start. */
+  async #settleCommands(): Promise<void> {
+    const { clock, config } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const patience = clock.after(config.ackTimeoutMs, resolve);
+    await Promise.race([promise, Promise.all([...this.#feeds.values()].map((feed) => feed.close()))]);
+    patience.cancel();
   }
 
   #notification({ publication }: Delivery, request: CoapRequest, by: Principal): CoapAnswer | undefined {

@@ -38,6 +38,18 @@ class Commander {
   }
 }
 
+/** Waits until so many commands lie on disk for a node. */
+async function waiting(site: Site, node: string, count: number): Promise<void> {
+  await until(
+    async () =>
+      (await site.status()).spool.some(
+        ({ consumer, messages }) => consumer === `client/${node}` && messages === count,
+      ),
+    5000,
+    `${count} commands in custody`,
+  );
+}
+
 describe('commands from the cloud', () => {
   test.concurrent('reach a serial node in order and once, also those sent while the node or the gateway was away', async () => {
     await using site = await Site.open({ serial: [{ names: ['node-1', 'node-2'] }] });
@@ -68,14 +80,7 @@ describe('commands from the cloud', () => {
     // In the gateway's custody when it is killed, and the node away.
     first?.node.stop();
     await commander.send(10);
-    await until(
-      async () =>
-        (await site.status()).spool.some(
-          ({ consumer, messages }) => consumer === 'client/node-1' && messages === 10,
-        ),
-      5000,
-      'ten commands in custody',
-    );
+    await waiting(site, 'node-1', 10);
     await site.gateway.stop('SIGKILL');
     await site.gateway.start();
     first?.node.start();
@@ -85,7 +90,7 @@ describe('commands from the cloud', () => {
     expect(site.cloud.defects).toEqual(noDefects);
   });
 
-  test.concurrent('reach an observing CoAP device in order and once', async () => {
+  test.concurrent('reach an observing CoAP device in order and once, also those sent while it or the gateway was away', async () => {
     await using site = await Site.open({ coap: { names: ['coap-1'] } });
     await site.start();
     await site.acknowledges(5, 'coap-1');
@@ -95,8 +100,36 @@ describe('commands from the cloud', () => {
       'an observation',
     );
     const commander = new Commander(site, 'coap-1');
+    const [device] = site.coap.devices;
     await commander.send(20);
     await commander.expectAll();
+    await waiting(site, 'coap-1', 0);
+
+    device?.stop();
+    await commander.send(10);
+    await waiting(site, 'coap-1', 10);
+    device?.start();
+    await commander.send(10);
+    await commander.expectAll();
+
+    expect(await site.gateway.stop('SIGTERM')).toBe(0);
+    await commander.send(40);
+    await site.gateway.start();
+    await commander.send(10);
+    await commander.expectAll();
+
+    // In the gateway's custody when it is killed, and the device away.
+    device?.stop();
+    await commander.send(10);
+    await waiting(site, 'coap-1', 10);
+    await site.gateway.stop('SIGKILL');
+    await site.gateway.start();
+    device?.start();
+    await commander.expectAll();
+    await waiting(site, 'coap-1', 0);
+
+    // The device tells commands by their numbers, but it had no need to: each came in one notification.
+    expect(site.ledger('coap-1').counts.get('repeated-command')).toBeUndefined();
     expect(site.cloud.defects).toEqual(noDefects);
   });
 });

@@ -7,10 +7,12 @@ import { Counters } from '../../src/base/counters.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Access } from '../../src/broker/access.ts';
 import { Broker } from '../../src/broker/broker.ts';
+import { ClientQueues } from '../../src/broker/client-queues.ts';
 import { type CoapConfig, coapSchema, type ProfileConfig } from '../../src/config/schema.ts';
 import { type CoapInlet, createCoapInlet } from '../../src/inlets/coap.ts';
 import { compileProfiles } from '../../src/profiles/profiles.ts';
 import type { Publication } from '../../src/wire/publication.ts';
+import { MemorySpool } from './memory-spool.ts';
 
 /** Quick timers: an answer is given up after 0.4 s. */
 const quick = { ackTimeoutMs: 50, maxRetransmit: 1, maxLatencyMs: 100 };
@@ -34,6 +36,8 @@ export class CoapGateway {
   readonly counters = new Counters();
   /** What passed to the disk, in order. */
   readonly kept: Publication[] = [];
+  /** Holds what waits for `node`, where it has commands. */
+  readonly spool = new MemorySpool();
   readonly broker: Broker;
   readonly inlet: CoapInlet;
   /** Awaited before each commit. */
@@ -43,7 +47,8 @@ export class CoapGateway {
   /** May do anything below `node/`. */
   readonly token = 'node-secret';
 
-  constructor(config: Partial<CoapConfig> = {}) {
+  /** @param commands filters of what waits on disk for `node`. */
+  constructor(config: Partial<CoapConfig> = {}, commands: readonly string[] = []) {
     const clients = ['node', 'reader'].map((name) => ({
       name,
       token: `sha256:${createHash('sha256').update(`${name}-secret`).digest('hex')}`,
@@ -57,7 +62,10 @@ export class CoapGateway {
       spool: {
         append: async (records) => {
           await this.disk();
-          this.kept.push(...records.map(({ publication }) => publication));
+          this.kept.push(
+            ...records.filter(({ consumer }) => consumer === 'cloud').map(({ publication }) => publication),
+          );
+          await this.spool.append(records);
         },
         isFull: () => this.full,
       },
@@ -66,7 +74,17 @@ export class CoapGateway {
       limits: { lastValues: 100 },
     });
     this.broker.addDurable({ consumer: 'cloud' }).add('#');
+    const queues = new ClientQueues({
+      broker: this.broker,
+      spool: this.spool,
+      clock: systemClock,
+      counters: this.counters,
+      log: silentLog,
+      limits: { queuedPerClient: 100 },
+    });
+    if (commands.length > 0) queues.of('node', commands);
     this.inlet = createCoapInlet({
+      queueOf: (clientId) => queues.find(clientId),
       config: coapSchema.parse({ host: '::1', port: 0, ...quick, ...config }),
       broker: this.broker,
       profiles: compileProfiles({ profiles: { climate: profile }, clients }),
@@ -76,8 +94,8 @@ export class CoapGateway {
     });
   }
 
-  static async open(config?: Partial<CoapConfig>): Promise<CoapGateway> {
-    const gateway = new CoapGateway(config);
+  static async open(config?: Partial<CoapConfig>, commands?: readonly string[]): Promise<CoapGateway> {
+    const gateway = new CoapGateway(config, commands);
     ({ port: gateway.port } = await gateway.inlet.open());
     return gateway;
   }

@@ -34,44 +34,62 @@ function delivery(topic: string, reliable: boolean): Delivery {
 }
 
 interface Device {
-  /** `CON topic` and `NON topic`, as they were sent; the number of a message is its index plus 1. */
+  /** `CON topic` and `NON topic`, as they were sent; the Message ID of a message is its index plus 1. */
   readonly sent: string[];
+  /** The numbers of the notifications, and of the answers to registrations. */
+  readonly numbers: number[];
   readonly observer: Observer;
   subscribed: boolean;
   /** Whether what is sent fits. */
   sendable: boolean;
+  /** Registers again. */
+  register(): void;
+  /** Streams of registrations that were ended. */
+  ended: number;
 }
 
-function observe(peer: string): Device {
+function observe(peer: string, topic = 'node/set'): Device {
   const sent: string[] = [];
-  const observer = observers.add(
-    `${peer} token`,
-    (onEnd) =>
-      new Observer(
-        { config, clock, counters },
-        {
-          clientId: 'node',
-          peer,
-          render: ({ publication }) =>
-            publication.topic === 'unfit' ? undefined : { code: publication.topic },
-          onEnd,
+  const numbers: number[] = [];
+  const key = `${peer} token`;
+  const found = observers.find(key, 'node', topic);
+  const observer =
+    found ??
+    observers.add(
+      key,
+      (onEnd) =>
+        new Observer({ config, clock, counters }, { clientId: 'node', peer, topic, queue: undefined, onEnd }),
+    );
+  const register = (): void => {
+    numbers.push(observer.answerNumber());
+    observer.register(
+      {
+        notify: ({ code }, number, confirmable) => {
+          if (!device.sendable) return undefined;
+          numbers.push(number);
+          return sent.push(`${confirmable ? 'CON' : 'NON'} ${code}`);
         },
-      ),
-  );
-  const device: Device = { sent, observer, subscribed: true, sendable: true };
-  observer.start(
-    {
-      notify: ({ code }, confirmable) => {
-        if (!device.sendable) return undefined;
-        sent.push(`${confirmable ? 'CON' : 'NON'} ${code}`);
-        return sent.length;
+        end: () => {
+          device.ended += 1;
+        },
       },
-      end: () => undefined,
-    },
-    { cancel: () => (device.subscribed = false) },
-  );
+      ({ publication }) => (publication.topic === 'unfit' ? undefined : { code: publication.topic }),
+    );
+  };
+  const device: Device = { sent, numbers, observer, subscribed: true, sendable: true, register, ended: 0 };
+  register();
+  observer.start(() => (device.subscribed = false));
   return device;
 }
+
+/** What becomes of a command, once it is known. */
+function command(device: Device, topic: string): string[] {
+  const outcomes: string[] = [];
+  void device.observer.command(delivery(topic, true).publication).then((outcome) => outcomes.push(outcome));
+  return outcomes;
+}
+
+const turn = (): Promise<void> => Promise.resolve();
 
 describe('reliable notifications', () => {
   test('go one at a time, each after the acknowledgement of the one before', () => {
@@ -113,6 +131,83 @@ describe('reliable notifications', () => {
   });
 });
 
+describe('commands from the queue on disk', () => {
+  test('are settled by the acknowledgement', async () => {
+    const device = observe('a');
+    const outcomes = command(device, '1');
+    await turn();
+    expect([device.sent, outcomes]).toEqual([['CON 1'], []]);
+    observers.answered('a', 1, false);
+    await turn();
+    expect(outcomes).toEqual(['acknowledged']);
+  });
+
+  test('are not lost with the observation, whatever ends it', async () => {
+    const endings: ((observer: Observer) => void)[] = [
+      () => observers.answered('a', 1, true),
+      (observer) => observer.end('unacknowledged'),
+      () => observers.cancel('a token'),
+      () => observers.close(),
+    ];
+    for (const end of endings) {
+      const device = observe('a');
+      const outcomes = [command(device, '1'), command(device, '2')];
+      end(device.observer);
+      outcomes.push(command(device, '3'));
+      await turn();
+      expect(outcomes).toEqual([['gone'], ['gone'], ['gone']]);
+    }
+    expect(dropped('observer-gone')).toBe(0);
+  });
+
+  test('that cannot be sent, or have no representation, are told apart', async () => {
+    const device = observe('a');
+    const unfit = command(device, 'unfit');
+    device.sendable = false;
+    const unsent = command(device, '1');
+    await turn();
+    expect([unfit, unsent]).toEqual([['undeliverable'], ['gone']]);
+  });
+
+  test('take no place of what waits here alone', () => {
+    const { observer } = observe('a');
+    observer.deliver(delivery('0', true));
+    void observer.command(delivery('1', true).publication);
+    for (let index = 0; index < config.observerQueue; index += 1) observer.deliver(delivery('x', true));
+    expect(dropped('observer-queue-full')).toBe(0);
+  });
+});
+
+describe('a registration that is renewed', () => {
+  test('keeps what is on its way, whose acknowledgement still counts', async () => {
+    const device = observe('a');
+    const outcomes = [command(device, '1'), command(device, '2')];
+    device.register();
+    expect([device.sent, device.ended, observers.size]).toEqual([['CON 1'], 0, 1]);
+    observers.answered('a', 1, false);
+    await turn();
+    expect([device.sent, device.ended, outcomes]).toEqual([['CON 1', 'CON 2'], 1, [['acknowledged'], []]]);
+    observers.answered('a', 2, false);
+    device.register();
+    expect([device.ended, device.subscribed]).toEqual([2, true]);
+  });
+
+  test('is answered with a number that makes nothing on its way look old', () => {
+    const device = observe('a');
+    device.observer.deliver(delivery('1', true));
+    device.observer.deliver(delivery('2', true));
+    device.register();
+    device.register();
+    observers.answered('a', 1, false);
+    observers.answered('a', 2, false);
+    clock.advance(5000);
+    device.register();
+    const [answer = 0, first = 0, again = 0, oncemore = 0, second = 0, last = 0] = device.numbers;
+    expect(answer < again && again < first && oncemore === again).toBe(true);
+    expect(first < second && second < last).toBe(true);
+  });
+});
+
 describe('best-effort notifications', () => {
   test('are paced, and only the newest waits', () => {
     const { observer, sent } = observe('a');
@@ -144,9 +239,9 @@ describe('an observation ends', () => {
     expect([observers.size, device.subscribed, endings('reset')]).toEqual([0, false, 1]);
   });
 
-  test('when a newer one has its key', () => {
+  test('when the same key is used for another topic', () => {
     const first = observe('a');
-    observe('a');
+    observe('a', 'node/other');
     expect([observers.size, first.subscribed, endings('replaced')]).toEqual([1, false, 1]);
   });
 
