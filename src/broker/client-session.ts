@@ -1,6 +1,7 @@
 import { hex, sameBytes } from '../base/bytes.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Outgoing } from '../session/ports.ts';
 import type { SessionPipeOptions } from '../session/pipe.ts';
 import type { StoredSession } from '../spool/ports.ts';
 import { peekType } from '../wire/long-form.ts';
@@ -14,14 +15,22 @@ import { Custody } from './custody.ts';
 import { DurableFeed, type Sent } from './durable-feed.ts';
 import { GuardedPipe } from './guarded-pipe.ts';
 import type { Delivery, Subscriber } from './ports.ts';
+import type { PresenceChange } from './presence.ts';
 import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
 import { Relay, type RelaySession } from './relay.ts';
 import { encodeContext } from './session-context.ts';
 import { SessionRequests } from './session-requests.ts';
 import { SessionUdp } from './session-udp.ts';
-import type { Carrier, SessionEvents, SessionIdentity, SessionServices } from './session-surroundings.ts';
+import type {
+  Carrier,
+  Departure,
+  SessionEvents,
+  SessionIdentity,
+  SessionServices,
+} from './session-surroundings.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { Watches } from './watches.ts';
 
 /** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
 const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
@@ -44,6 +53,7 @@ export class ClientSession implements Subscriber {
   readonly #feed: DurableFeed | undefined;
   readonly #pipe: GuardedPipe;
   readonly #subscriptions: Subscriptions;
+  readonly #watches: Watches;
   readonly #requests: SessionRequests;
   readonly #udp: SessionUdp;
   readonly #relay: Relay;
@@ -62,7 +72,7 @@ export class ClientSession implements Subscriber {
     events: SessionEvents,
   ) {
     const { sessionId, principal, context, received, sent } = identity;
-    const { broker, spool, clock, counters, limits } = services;
+    const { broker, presence, spool, clock, counters, limits } = services;
     this.identity = identity;
     this.clientId = principal.clientId;
     this.idHex = hex(sessionId);
@@ -104,6 +114,14 @@ export class ClientSession implements Subscriber {
       principal,
       queue,
       limit: limits.subscriptionsPerClient,
+      presence,
+    });
+    this.#watches = new Watches({
+      presence,
+      principal,
+      limit: limits.watchesPerClient,
+      room: () => limits.sendQueueBytes - this.queuedBytes,
+      tell: (change) => this.#announce(change),
     });
     this.#subscriptions.restore(context.subscriptions);
     this.#requests = new SessionRequests({
@@ -119,6 +137,9 @@ export class ClientSession implements Subscriber {
       },
       principal,
       subscriptions: this.#subscriptions,
+      watches: this.#watches,
+      presence,
+      messageBytes: limits.messageBytes,
       custody: this.custody,
       broker,
       clock,
@@ -250,10 +271,11 @@ export class ClientSession implements Subscriber {
   }
 
   /** Ends it: nothing is received or delivered any more. A connection that still carries it is ended: another session took its place. */
-  stop(): void {
+  stop(departure: Departure): void {
     this.#over = true;
     this.#carrier?.disconnect({ code: Reason.TAKEN_OVER, text: 'the client connected anew' });
-    this.#subscriptions.cancel();
+    this.#watches.cancel();
+    this.#subscriptions.cancel(departure);
     this.suspend();
     void this.#queue?.leave(this);
   }
@@ -293,10 +315,21 @@ export class ClientSession implements Subscriber {
     };
   }
 
+  /** Tells a watcher who came or left (clause 5.8). */
+  #announce({ topic, clientId, joined, reason }: PresenceChange): void {
+    if (this.#over) return;
+    const message: Outgoing = joined
+      ? { type: MessageType.PRESENCE_JOINED, topic, clientId }
+      : { type: MessageType.PRESENCE_LEFT, topic, clientId, reason };
+    if (this.#queueReliable(message, undefined) === 'full') this.#slow();
+  }
+
   #sendReliable(publication: Publication, seq: number | undefined): Sent {
-    const { clock } = this.#services;
+    return this.#queueReliable(toPublish(publication, this.#services.clock.wall()), seq);
+  }
+
+  #queueReliable(message: Outgoing, seq: number | undefined): Sent {
     try {
-      const message = toPublish(publication, clock.wall());
       const messageId = this.#pipe.act((session, now) => session.sendReliable(message, now, seq));
       return messageId === undefined ? 'full' : 'sent';
     } catch (error) {
@@ -358,7 +391,7 @@ export class ClientSession implements Subscriber {
     if (this.#over) return;
     this.#over = true;
     this.#disconnect(reason);
-    this.#pipe.afterwards(() => this.#events.over(will));
+    this.#pipe.afterwards(() => this.#events.over(will, reason ?? left));
   }
 
   #snapshot(): StoredSession {
@@ -383,6 +416,9 @@ export class ClientSession implements Subscriber {
     return encodeContext({ ...this.identity.context, aliases, subscriptions: this.#subscriptions.list });
   }
 }
+
+/** DISCONNECT by the client. */
+const left: ReasonValue = { code: Reason.NORMAL, text: '' };
 
 /** Whether a frame holds ALIAS, or may be the last piece of one. */
 function mayDeclareAliases(frame: Uint8Array): boolean {

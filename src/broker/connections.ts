@@ -12,6 +12,7 @@ import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
 import { Connection } from './connection.ts';
 import type { ClientQueueFeed } from './ports.ts';
+import { Presence } from './presence.ts';
 import { Sessions } from './sessions.ts';
 import type { UdpPaths } from './udp-paths.ts';
 
@@ -52,6 +53,7 @@ export interface ClientStatus {
 /** Every link that carries clients, and every session: the way into the broker for Hashike's own protocol. */
 export class Connections {
   readonly #options: ConnectionsOptions;
+  readonly #presence: Presence;
   readonly #sessions: Sessions;
   readonly #connections = new Set<Connection>();
   readonly #stopGauges: readonly (() => void)[];
@@ -59,8 +61,9 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    this.#sessions = new Sessions(options);
-    const { counters } = options;
+    const { clock, counters, limits } = options;
+    this.#presence = new Presence({ clock, graceMs: limits.presenceGraceMs });
+    this.#sessions = new Sessions({ ...options, presence: this.#presence });
     this.#stopGauges = [
       counters.gauge('connections', {}, () => this.#connections.size),
       counters.gauge('sessions', {}, () => this.#sessions.all.length),
@@ -120,6 +123,7 @@ export class Connections {
       connection.disconnect({ code: Reason.SHUTTING_DOWN, text: 'the server stops' });
     }
     this.#sessions.stop();
+    this.#presence.close();
     for (const stop of this.#stopGauges) stop();
   }
 

@@ -3,16 +3,23 @@ import type { Counters } from '../base/counters.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Age, Inbound, SessionMachine } from '../session/ports.ts';
+import { validateTopic } from '../topic/topic.ts';
 import type { PublishBody, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import type { Broker } from './broker.ts';
 import type { Custody } from './custody.ts';
 import type { Principal } from './ports.ts';
+import type { Presence } from './presence.ts';
 import { fromBatch, fromPublish, fromWill, type Publisher } from './publications.ts';
 import { isRefusal, reasonOf } from './reasons.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { UdpTicketValues } from './udp-paths.ts';
+import type { Watches } from './watches.ts';
+
+const REQUEST_ID_BYTES = 8;
+/** Header and padding of a section, at most. */
+const SECTION_OVERHEAD_BYTES = 7;
 
 /** What the requests of a client do to its session. */
 export interface RequestedSession {
@@ -33,6 +40,9 @@ export interface SessionRequestsOptions {
   readonly session: RequestedSession;
   readonly principal: Principal;
   readonly subscriptions: Subscriptions;
+  readonly watches: Watches;
+  readonly presence: Presence;
+  readonly messageBytes: number;
   readonly custody: Custody;
   readonly broker: Broker;
   readonly clock: Clock;
@@ -84,7 +94,7 @@ export class SessionRequests {
   }
 
   #carryOut(message: Inbound, age: Age): void {
-    const { session, subscriptions, clock } = this.#options;
+    const { session, subscriptions, watches, clock } = this.#options;
     if (!isRequest(message)) {
       session.violated(
         new HashikeError('HSK-3005', 'a client sent what only a server sends', { type: message.type }),
@@ -106,11 +116,13 @@ export class SessionRequests {
         this.#change(message.messageId, () => subscriptions.remove(message.topics));
         break;
       case MessageType.WATCH:
+        this.#change(message.messageId, () => this.#watch(message.topics));
+        break;
       case MessageType.UNWATCH:
-        this.#refuse(message.messageId, notOffered('presence'));
+        this.#change(message.messageId, () => watches.unwatch(message.topics));
         break;
       case MessageType.LIST_SUBSCRIBERS:
-        this.#endUnsupported();
+        this.#listSubscribers(message.requestId, message.topic);
         break;
       case MessageType.UDP_OPEN:
         this.#openUdp(message.requestId);
@@ -127,6 +139,36 @@ export class SessionRequests {
       case MessageType.DISCONNECT:
         session.end(undefined, false);
         break;
+    }
+  }
+
+  /** The numbers of a session on disk belong to what its queue there holds, so that they stay the same after a crash. */
+  #watch(filters: readonly string[]): void {
+    const { session, watches } = this.#options;
+    if (session.durable) throw notOffered('presence to a client whose session it keeps on disk');
+    watches.watch(filters);
+  }
+
+  /** What has no number can't be REJECTED: the answer itself says why it is none (clause 5.8.6). */
+  #listSubscribers(requestId: number, topic: string): void {
+    const { session, principal, presence, messageBytes } = this.#options;
+    const answer = { type: MessageType.SUBSCRIBERS, timestamp: session.timestamp(), requestId, topic };
+    try {
+      validateTopic(topic);
+      if (!principal.maySubscribe(topic)) {
+        throw new HashikeError('HSK-3001', `${principal.clientId} may not list ${topic}`, { topic });
+      }
+      const clientIds = presence.on(topic);
+      if (sectionBytes([topic, ...clientIds]) + REQUEST_ID_BYTES > messageBytes) {
+        throw new HashikeError('HSK-3003', 'the list is longer than a message (limits.messageBytes)', {
+          topic,
+          clients: clientIds.length,
+        });
+      }
+      session.control({ ...answer, clientIds });
+    } catch (error) {
+      if (!(error instanceof HashikeError)) throw error;
+      session.control({ ...answer, clientIds: [], reason: reasonOf(error) });
     }
   }
 
@@ -196,6 +238,11 @@ export class SessionRequests {
     const { session, principal, clock } = this.#options;
     return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
   }
+}
+
+/** Bytes of the sections that hold `texts`, at most. */
+function sectionBytes(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + SECTION_OVERHEAD_BYTES + Buffer.byteLength(text), 0);
 }
 
 const requestTypes = [

@@ -6,6 +6,7 @@ import type { Spool } from '../spool/ports.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import type { Broker } from './broker.ts';
 import type { Principal } from './ports.ts';
+import type { Presence } from './presence.ts';
 import type { SessionContext } from './session-context.ts';
 import type { UdpPaths } from './udp-paths.ts';
 
@@ -26,6 +27,7 @@ export interface SessionIdentity {
 
 export interface SessionServices {
   readonly broker: Broker;
+  readonly presence: Presence;
   readonly spool: Pick<Spool, 'saveSession'>;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -36,6 +38,8 @@ export interface SessionServices {
     readonly sendQueueBytes: number;
     readonly unsettledMessages: number;
     readonly subscriptionsPerClient: number;
+    readonly watchesPerClient: number;
+    readonly messageBytes: number;
   };
 }
 
@@ -46,9 +50,16 @@ export interface Carrier {
   disconnect(reason: ReasonValue | undefined): void;
 }
 
+/** Why a session is over. */
+export interface Departure {
+  readonly reason: ReasonValue;
+  /** The client has begun another one. */
+  readonly mayReturn: boolean;
+}
+
 /** What the registry of sessions wants to know of one. */
 export interface SessionEvents {
   detached(): void;
   /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
-  over(will: boolean): void;
+  over(will: boolean, reason: ReasonValue): void;
 }

@@ -5,12 +5,13 @@ import { HashikeError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { Spool, StoredSession } from '../spool/ports.ts';
+import { Reason } from '../wire/numbers.ts';
 import type { Access } from './access.ts';
 import { type ClientQueue, ClientQueues } from './client-queues.ts';
 import { ClientSession } from './client-session.ts';
 import type { Grant } from './handshake.ts';
 import { decodeContext } from './session-context.ts';
-import type { Carrier, SessionIdentity, SessionServices } from './session-surroundings.ts';
+import type { Carrier, Departure, SessionIdentity, SessionServices } from './session-surroundings.ts';
 
 const SESSION_ID_BYTES = 8;
 const RESUME_KEY_BYTES = 16;
@@ -154,7 +155,7 @@ export class Sessions {
 
   /** Ends a session that never came to be used: nothing is remembered of it. */
   discard(session: ClientSession): void {
-    this.#over(session, false);
+    this.#over(session, false, replaced);
     this.#forget(session.clientId);
   }
 
@@ -174,7 +175,7 @@ export class Sessions {
       : undefined;
     const session: ClientSession = new ClientSession(identity, this.#options, queue, {
       detached: () => this.#startWindow(session),
-      over: (will) => this.#over(session, will),
+      over: (will, reason) => this.#over(session, will, { reason, mayReturn: false }),
     });
     this.#alive.set(session.idHex, session);
     this.#byClient.set(clientId, session);
@@ -227,7 +228,7 @@ export class Sessions {
     const { place, context } = session.identity;
     if (place !== undefined || this.#stopped) return;
     this.#stopWindow(session);
-    const timer = this.#options.clock.after(context.resumeWindowMs, () => this.#over(session, true));
+    const timer = this.#options.clock.after(context.resumeWindowMs, () => this.#over(session, true, lost));
     this.#windows.set(session, timer);
   }
 
@@ -237,7 +238,7 @@ export class Sessions {
   }
 
   /** Ends a session that is alive, and remembers how far it came. */
-  #over(session: ClientSession, will: boolean): void {
+  #over(session: ClientSession, will: boolean, departure: Departure): void {
     if (this.#alive.get(session.idHex) !== session) return;
     const { clientId, identity, custody } = session;
     this.#alive.delete(session.idHex);
@@ -245,7 +246,7 @@ export class Sessions {
     if (identity.place !== undefined && this.#byPlace.get(identity.place) === session) {
       this.#byPlace.delete(identity.place);
     }
-    session.stop();
+    session.stop(departure);
     this.#stopWindow(session);
     if (will) session.publishWill();
     if (session.durable) custody.saveSoon();
@@ -273,7 +274,7 @@ export class Sessions {
   /** A client that connects anew has what it wanted to know of its session before: that ends without its will (clause 5.3.3), and is forgotten. */
   #forget(clientId: string): void {
     const session = this.#byClient.get(clientId);
-    if (session) this.#over(session, false);
+    if (session) this.#over(session, false, replaced);
     const remembered = this.#remembered.get(clientId);
     if (!remembered) return;
     this.#remembered.delete(clientId);
@@ -287,6 +288,15 @@ export class Sessions {
     });
   }
 }
+
+const replaced: Departure = {
+  reason: { code: Reason.TAKEN_OVER, text: 'the client connected anew' },
+  mayReturn: true,
+};
+const lost: Departure = {
+  reason: { code: Reason.KEEP_ALIVE_TIMEOUT, text: 'the session was not resumed in time' },
+  mayReturn: false,
+};
 
 function hashOf(key: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(key).digest());

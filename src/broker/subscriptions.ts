@@ -2,6 +2,8 @@ import { HashikeError } from '../base/errors.ts';
 import type { Broker } from './broker.ts';
 import type { ClientQueue } from './client-queues.ts';
 import type { Principal, Subscriber, Subscription } from './ports.ts';
+import type { Presence } from './presence.ts';
+import type { Departure } from './session-surroundings.ts';
 
 export interface SubscriptionsOptions {
   readonly broker: Broker;
@@ -10,6 +12,7 @@ export interface SubscriptionsOptions {
   /** Where reliable deliveries wait on disk; undefined: they go to the subscriber at once. */
   readonly queue: ClientQueue | undefined;
   readonly limit: number;
+  readonly presence: Presence;
 }
 
 /** What one session has subscribed to. */
@@ -59,26 +62,39 @@ export class Subscriptions {
 
   /** Those that are not there are no error. */
   remove(filters: readonly string[]): void {
+    const { presence, principal } = this.#options;
     for (const filter of filters) {
-      this.#own.get(filter)?.live.cancel();
-      if (this.#own.delete(filter)) this.#unqueue(filter);
+      if (this.#remove(filter)) presence.leave(filter, principal.clientId);
     }
   }
 
   /** Ends all of them, but for what the configuration gives the client's queue. */
-  cancel(): void {
+  cancel({ reason, mayReturn }: Departure): void {
+    const { presence, principal } = this.#options;
     for (const subscription of this.#commands) subscription.cancel();
-    this.remove([...this.#own.keys()]);
+    for (const filter of this.#own.keys()) {
+      this.#remove(filter);
+      if (mayReturn) presence.leaveLater(filter, principal.clientId, reason);
+      else presence.leave(filter, principal.clientId, reason);
+    }
+  }
+
+  #remove(filter: string): boolean {
+    this.#own.get(filter)?.live.cancel();
+    if (!this.#own.delete(filter)) return false;
+    this.#unqueue(filter);
+    return true;
   }
 
   #add(filter: string, reliable: boolean): void {
-    this.remove([filter]);
-    const { broker, subscriber, queue } = this.#options;
+    this.#remove(filter);
+    const { broker, subscriber, queue, presence, principal } = this.#options;
     if (reliable) queue?.filters.add(filter);
     this.#own.set(filter, {
       reliable,
       live: broker.subscribeUnchecked(filter, subscriber, { reliable: reliable && !queue }),
     });
+    presence.join(filter, principal.clientId);
   }
 
   #unqueue(filter: string): void {

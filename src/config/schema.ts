@@ -256,6 +256,12 @@ const limitsSchema = z.strictObject({
   unfinishedHandshakes: positive.default(64).describe('connections in each of these handshakes'),
   wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
   subscriptionsPerClient: positive.default(100).describe('filters of one session'),
+  watchesPerClient: positive.default(100).describe('filters whose presence one session watches'),
+  presenceGraceMs: z
+    .int()
+    .min(0)
+    .default(5000)
+    .describe('how long a client that connects anew stays present where it has not subscribed again yet'),
   queuedPerClient: z
     .int()
     .min(64)

@@ -167,6 +167,7 @@ function readMessage(
         requestId: requiredU32(from, SectionType.REQUEST_ID),
         topic: requiredText(from, SectionType.TOPIC),
         clientIds: from.all(SectionType.CLIENT_ID).map(textOf),
+        reason: optionalReason(from),
       };
     case MessageType.TIME_REQUEST:
     case MessageType.UDP_OPEN:

@@ -100,6 +100,7 @@ function writeSections(to: SectionWriter, message: Exclude<Message, Publish>): v
     case MessageType.SUBSCRIBERS:
       to.u32(SectionType.REQUEST_ID, message.requestId).text(SectionType.TOPIC, message.topic);
       for (const clientId of message.clientIds) to.text(SectionType.CLIENT_ID, clientId);
+      writeReason(to, message.reason);
       break;
     case MessageType.TIME_REQUEST:
     case MessageType.UDP_OPEN:

@@ -157,6 +157,8 @@ export interface Subscribers extends Header {
   readonly requestId: number;
   readonly topic: string;
   readonly clientIds: readonly string[];
+  /** Why there is no list. */
+  readonly reason?: ReasonValue | undefined;
 }
 
 /** TIME_REQUEST and UDP_OPEN. */
