@@ -164,7 +164,7 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(calls).toEqual(['cloud', 'archive']);
     });
 
-    test('commits the mark of a session with what it received', async () => {
+    test('5.2.3: commits the mark of a session with what it received', async () => {
       await using temp = await open();
       await temp.spool.saveSession(sessionOf());
       await temp.spool.append(reliable('cloud', 17), { sessionId, received: 17 });

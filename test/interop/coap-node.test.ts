@@ -42,7 +42,7 @@ const command = (tenths: number): Uint8Array =>
   encodeContent([{ contentType: 0x8003, value: Uint8Array.of(tenths >> 8, tenths) }]);
 
 describe('publishing', () => {
-  test('a confirmable POST is answered 2.04 when it is on disk', async () => {
+  test('10.1: a confirmable POST is answered 2.04 when it is on disk', async () => {
     const response = await ask({ method: 'POST', pathname: '/node/x', payload: 'hello' });
     expect(response.code).toBe('2.04');
     expect(gateway.kept).toMatchObject([{ topic: 'node/x', reliable: true, origin: { clientId: 'node' } }]);
@@ -77,13 +77,13 @@ describe('publishing', () => {
     expect(response.headers['Max-Age']).toBe(5);
   });
 
-  test('a non-confirmable POST is best effort', async () => {
+  test('10.1: a non-confirmable POST is best effort', async () => {
     const response = await ask({ method: 'POST', pathname: '/node/x', payload: 'x', confirmable: false });
     expect(response.code).toBe('2.04');
     expect(gateway.kept).toMatchObject([{ reliable: false }]);
   });
 
-  test('JSON, CBOR, text and octets are the same reading', async () => {
+  test('10.4: JSON, CBOR, text and octets are the same reading', async () => {
     await ask({ method: 'POST', pathname: '/node/temperature', payload: '21.5', format: 0 });
     await ask({
       method: 'POST',
@@ -102,7 +102,7 @@ describe('publishing', () => {
     expect(gateway.kept.map(({ content }) => content)).toEqual([reading, reading, reading, reading]);
   });
 
-  test('a number of the device is part of the identity, and is published once', async () => {
+  test('10.5: a number of the device is part of the identity, and is published once', async () => {
     for (const payload of ['a', 'b']) {
       const query = `t=${gateway.token}&id=7&age=60000`;
       expect((await ask({ method: 'POST', pathname: '/node/x', query, payload })).code).toBe('2.04');
@@ -143,7 +143,7 @@ describe('refusals', () => {
     expect(gateway.kept).toHaveLength(0);
   });
 
-  test('the token is taken from option 65000 too', async () => {
+  test('10.3: the token is taken from option 65000 too', async () => {
     const response = await ask({
       method: 'POST',
       pathname: '/node/x',
@@ -155,7 +155,7 @@ describe('refusals', () => {
 });
 
 describe('reading', () => {
-  test('GET gives the last value in the format that is accepted', async () => {
+  test('10.2: GET gives the last value in the format that is accepted', async () => {
     await ask({ method: 'POST', pathname: '/node/climate', payload: Uint8Array.of(0x08, 0x66, 40) });
     const octets = await ask({ pathname: '/node/climate' });
     expect([octets.code, octets.payload]).toEqual(['2.05', Buffer.of(0x08, 0x66, 40)]);
@@ -182,7 +182,7 @@ async function observe(): Promise<{ readonly stream: ObserveReadStream; readonly
 }
 
 describe('observing', () => {
-  test('commands reach the device one by one, in order, and are acknowledged', async () => {
+  test('10.2: commands reach the device one by one, in order, and are acknowledged', async () => {
     const { stream, got } = await observe();
     for (const tenths of [210, 215, 220]) await gateway.command(command(tenths));
     await until(() => got.length === 3);

@@ -183,7 +183,7 @@ describe.each(['tcp', 'tls', 'ws', 'wss'] as const)('over %s', (kind) => {
 });
 
 describe('a client certificate', () => {
-  test('that the configuration names stands for the token', async () => {
+  test('5.3.7: that the configuration names stands for the token', async () => {
     const flags = ['--url', urls.tls(), '--ca', authority.ca, '--cert', pump.cert, '--key', pump.key];
     expect(await hashike('pub', ...flags, 'water/level', '7')).toMatchObject({ code: 0, stderr: '' });
     const overWebSocket = await client({

@@ -97,7 +97,7 @@ describe('a node on a wire', () => {
     expect(peer.heard(MessageType.DISCONNECT)).toEqual([]);
   });
 
-  test('6.5.1: after a crash of the gateway it goes on in the short form, with nothing twice and nothing lost', async () => {
+  test('6.5.1, 6.5.3: after a crash of the gateway it goes on in the short form, with nothing twice and nothing lost', async () => {
     const served = await ServedBroker.open(options);
     const { peer, connack } = await served.connected('node', {}, wireCapabilities);
     for (const value of [1, 2, 3]) await served.broker.publish(command('node/set', value), upstream);

@@ -34,7 +34,7 @@ describe('a node on a good line', () => {
     expect(node.ledger.counts.get('retransmission')).toBeUndefined();
   });
 
-  test('is patient with a gateway that is not there yet', () => {
+  test('5.3.6: is patient with a gateway that is not there yet', () => {
     const { clock, gateway, node, take } = setUp();
     gateway.answers = false;
     node.start();
@@ -198,7 +198,7 @@ describe('a node on a bad line', () => {
 });
 
 describe('RESUME and RESET', () => {
-  test('a gateway that comes back says RESUME, is answered, and gets the rest', () => {
+  test('6.5.3: a gateway that comes back says RESUME, is answered, and gets the rest', () => {
     const { clock, gateway, node, take } = setUp();
     node.start();
     clock.advance(1000);
@@ -212,7 +212,7 @@ describe('RESUME and RESET', () => {
     expect(gateway.sequences('n/0')).toEqual(upTo(5));
   });
 
-  test('RESUME counts as an ACK', () => {
+  test('6.5.2: RESUME counts as an ACK', () => {
     const { clock, gateway, node, line, take, reading } = setUp();
     node.start();
     clock.advance(1000);
@@ -228,7 +228,7 @@ describe('RESUME and RESET', () => {
     expect(gateway.taken).toEqual([]);
   });
 
-  test('two sides that repeat RESUME come to rest', () => {
+  test('6.5.2: two sides that repeat RESUME come to rest', () => {
     const { clock, gateway, node } = setUp();
     node.start();
     clock.advance(1000);
@@ -318,7 +318,7 @@ describe('RESUME and RESET', () => {
     expect(gateway.sequences('n/0')).toEqual([1, 2]);
   });
 
-  test('a storm of RESET brings no more than one CONNECT a second', () => {
+  test('6.5.4: a storm of RESET brings no more than one CONNECT a second', () => {
     const { clock, gateway, node } = setUp();
     node.start();
     clock.advance(1000);
@@ -371,7 +371,7 @@ describe('RESUME and RESET', () => {
     expect(gateway.sequences('n/0')).toEqual([1, 2]);
   });
 
-  test('a CONNACK that comes twice changes nothing', () => {
+  test('5.3.6: a CONNACK that comes twice changes nothing', () => {
     const { clock, gateway, node, line, take, reading } = setUp();
     node.start();
     line.cut();

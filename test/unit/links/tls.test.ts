@@ -197,7 +197,7 @@ describe('a TLS source', () => {
     expect(performance.now() - before).toBeLessThan(1500);
   });
 
-  test('a client of TLS 1.1 finds no agreement', async () => {
+  test('3.4.2: a client of TLS 1.1 finds no agreement', async () => {
     const served = await serve();
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     const socket = connectTls({ port: served.port, host: 'localhost', rejectUnauthorized: false, ...old });
@@ -227,7 +227,7 @@ describe('client certificates', () => {
     expect(served.links.map(({ certificate }) => certificate)).toEqual(['pump', undefined]);
   });
 
-  test('one of another authority is dropped, required or not', async () => {
+  test('3.4.3: one of another authority is dropped, required or not', async () => {
     for (const requireClientCert of [false, true]) {
       const served = await serve({ clientCa: authority.ca, requireClientCert });
       await served.dial(withKey(stranger.sign('pump', CLIENT))).catch(() => undefined);
@@ -236,7 +236,7 @@ describe('client certificates', () => {
     }
   });
 
-  test('where one is required, a client without one is dropped', async () => {
+  test('3.4.3: where one is required, a client without one is dropped', async () => {
     const served = await serve({ clientCa: authority.ca, requireClientCert: true });
     await served.dial().catch(() => undefined);
     await vi.waitFor(() => expect(served.drops('no-client-certificate')).toBe(1), { timeout: 5000 });

@@ -268,7 +268,7 @@ describe('a WebSocket link', () => {
     await vi.waitFor(() => expect(served.links[0]?.closed).toMatchObject([{ code: 'HSK-1103' }]));
   });
 
-  test('pings are answered', async () => {
+  test('3.5.4: pings are answered', async () => {
     const served = await serve();
     const socket = await served.open();
     socket.ping('hello');
@@ -305,7 +305,7 @@ describe('a WebSocket link', () => {
     await vi.waitFor(() => expect(served.links[0]?.closed).toEqual([undefined]), { timeout: 5000 });
   });
 
-  test('a connection that is cut without a word ends the link with HSK-2101; one that is closed does not', async () => {
+  test('3.5.4: a connection that is cut without a word ends the link with HSK-2101; one that is closed does not', async () => {
     const served = await serve();
     (await served.open()).terminate();
     (await served.open()).close(1001);

@@ -214,7 +214,7 @@ describe('ALIAS (clause 6.1.2)', () => {
 });
 
 describe('identifiers of 8 bits (clause 6.2)', () => {
-  test('at most 127 messages are in flight', () => {
+  test('at most 127 messages are in flight (6.2.1, 9.5)', () => {
     const lone = loneSession();
     lone.machine.attach(fast, 0, 0);
     for (let value = 0; value < 200; value += 1) lone.machine.sendReliable(reading(value), 0);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { covers, matches, validateFilter, validateTopic } from '../../../src/topic/topic.ts';
 import { codeThrownBy } from '../../support/wire-vectors.ts';
 
-describe('a topic', () => {
+describe('a topic (2.3, 9.2)', () => {
   test.each(['a', '/', 'a/b', '/a', 'a//b', 'a/', '$sys/a', ' ', 'é/温', 'x'.repeat(1024)])(
     '%j is valid',
     (topic) => {
@@ -23,7 +23,7 @@ describe('a topic', () => {
   });
 });
 
-describe('a filter', () => {
+describe('a filter (2.3, 9.2)', () => {
   test.each(['a', '#', '+', '+/+', '/+', 'a/#', '+/#', 'a/+/b/#', '/#', '$sys/#', 'a//#'])(
     '%j is valid',
     (filter) => {

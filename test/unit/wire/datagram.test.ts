@@ -96,7 +96,7 @@ describe('datagrams', () => {
     expect(server.open(readDatagram(first)).newest).toBe(false);
   });
 
-  test('8.1.2, 8.1.4: a full payload makes a datagram of the largest size, 13 bytes of it for header and tag', () => {
+  test('8.1.2, 8.1.4, 9.7: a full payload makes a datagram of the largest size, 13 bytes of it for header and tag', () => {
     const channel = new DatagramChannel({ side: 'client', connectionId: id, key });
     expect(channel.seal(new Uint8Array(channel.capacity))).toHaveLength(MAX_DATAGRAM_BYTES);
     expect(MAX_DATAGRAM_BYTES - channel.capacity).toBe(13);
@@ -110,7 +110,7 @@ describe('datagrams', () => {
   );
 });
 
-describe('the bounds of a key', () => {
+describe('the bounds of a key (8.2.4)', () => {
   const options = { connectionId: id, key, packetsPerKey: 8, forgeriesPerKey: 3 };
 
   test('8.2.4: half of the packets sent: a new ticket is due; all of them: nothing is sent any more', () => {

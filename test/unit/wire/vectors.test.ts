@@ -84,7 +84,7 @@ describe('long form', () => {
   });
 });
 
-describe('byte stream', () => {
+describe('byte stream (3.4.1)', () => {
   interface Stream extends Vector {
     readonly hex: string;
     readonly frames: readonly string[];
