@@ -5,12 +5,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationPage } from './lib-configuration-page.ts';
+import { conformancePage } from './lib-conformance.ts';
 import { dissector } from './lib-dissector-tables.ts';
 import { errorsPage } from './lib-errors-page.ts';
 import { repositoryRoot } from './lib-findings.ts';
 
 const pages = [
   { page: 'docs/configuration.md', source: 'src/config/schema.ts', text: configurationPage() },
+  { page: 'docs/conformance.md', source: 'the tests', text: conformancePage() },
   { page: 'docs/errors.md', source: 'src/base/errors.ts', text: errorsPage() },
   { page: 'scripts/hashike.lua', source: 'src/wire/numbers.ts', text: dissector() },
 ];
