@@ -13,6 +13,8 @@ import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
 import type { Message, UdpTicket } from '../wire/message.ts';
 import { MessageType } from '../wire/numbers.ts';
 
+/** Probes are not further apart (clause 8.4.1). */
+const MOST_PROBE_MS = 5000;
 /** The pause between attempts grows from one interval of probes to this many. */
 const MOST_INTERVALS = 60;
 /** A probe without answer is followed by the next one after this part of the interval. */
@@ -50,7 +52,8 @@ export class UdpSide {
   #closed = false;
 
   constructor(options: UdpSideOptions) {
-    const { clock, random, probeMs } = options;
+    const { clock, random } = options;
+    const probeMs = Math.min(options.probeMs, MOST_PROBE_MS);
     this.#options = options;
     this.#prober = new PathProber({
       clock,

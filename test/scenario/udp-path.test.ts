@@ -1,12 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   type ClientSubscription,
   contentSections,
   encodeContent,
   type HashikeClient,
+  connect,
 } from '../../src/client/index.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { startGateway } from '../../src/gateway.ts';
 import { clientConfig, demolish, type House, type HouseOptions, openHouse } from '../support/broker-house.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { bound, shut, UdpRelay } from '../support/udp-relay.ts';
@@ -99,16 +108,17 @@ describe('the UDP path of a TCP client', () => {
     const heard = collect(await far.subscribe('down', { reliable: false }));
     const said = collect(await near.subscribe('up'));
     const reliable = collect(await far.subscribe('both'));
-    relay.up = shut;
-    relay.down = shut;
+    const lengths: number[] = [];
+    relay.up = relay.down = ({ length }) => lengths.push(length) > 0;
     for (let value = 1; value <= 20; value += 1) {
       await far.publish('both', number(value));
       await near.publish('both', number(value));
+      await delay(10);
     }
     expect(reliable).toHaveLength(40);
-    relay.up = () => true;
-    relay.down = () => true;
-    await until(() => far.udp, 2000, 'UDP does not come back');
+    expect(far.udp).toBe(true);
+    // The probes of that time and their answers, which have 29 bytes, and nothing else.
+    expect(new Set(lengths)).toEqual(new Set([29]));
     const before = { ...relay.passed };
     for (let value = 1; value <= 20; value += 1) {
       await far.publish('up', number(value), { reliable: false });
@@ -294,5 +304,29 @@ describe('the UDP path of a TCP client', () => {
     cleanUp.push(() => quiet.close());
     expect(quiet.udp).toBe(false);
     expect(house.udpPort).toBe(0);
+  });
+
+  test('a gateway that is configured so offers it, says where, and stops', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hashike-udp-'));
+    cleanUp.push(() => rmSync(directory, { recursive: true }));
+    const config = configSchema.parse({
+      gateway: { name: 'gw', stateDirectory: directory, runtimeDirectory: directory },
+      listen: { tcp: { port: 0 }, udp: { port: 0 } },
+      clients: [clientConfig('far')],
+    });
+    const surroundings = { clock: systemClock, random: systemRandom, log: silentLog };
+    const gateway = await startGateway({ config, version: '0', ...surroundings });
+    cleanUp.push(() => gateway.stop());
+    const detail = (name: string): unknown =>
+      gateway.status().links.find((link) => link.name === name)?.detail;
+    expect(detail('udp')).toMatchObject({ host: '127.0.0.1' });
+    const { port } = detail('tcp') as { readonly port: number };
+    const far = await connect({ port, token: 'far' });
+    cleanUp.push(() => far.close());
+    const own = await far.subscribe('t');
+    await until(() => far.udp, 2000, 'UDP does not come up');
+    await far.publish('t', number(7), { reliable: false });
+    const { value } = await own.next();
+    expect(value && valueOf(value.content)).toBe(7);
   });
 });
