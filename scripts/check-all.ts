@@ -24,6 +24,7 @@ const checks: readonly (readonly [name: string, ...command: string[]])[] = [
   ['types', 'npm', 'run', '--silent', 'typecheck'],
   ['layers', 'npm', 'run', '--silent', 'layers'],
   ['generated documentation', 'npm', 'run', '--silent', 'docs', '--', '--check'],
+  ['conformance', 'node', 'scripts/check-conformance.ts'],
   ['unused code and dependencies', 'npm', 'run', '--silent', 'unused'],
   ['build', 'npm', 'run', '--silent', 'build'],
   ['package', 'node', 'scripts/check-package.ts'],

@@ -14,6 +14,13 @@ const argued: Readonly<Record<string, string>> = {
   '7.3': 'reserved: this version has no bus links',
 };
 
+/** Clauses that are specified and not built yet. The first test of one takes it off the list. */
+const notBuilt: Readonly<Record<string, string>> = {
+  '5.5.5': 'not built: the broker answers RETAIN as 3.3.2 says',
+  '6.5.6': 'not built',
+  '6.5.7': 'not built',
+};
+
 /** Who tests itself against the vectors. The client SDK has no codec of its own: it imports that of `src/wire`. */
 const implementations = [
   { name: 'src/wire, for gateway and SDK', folder: 'test/unit/wire' },
@@ -36,7 +43,7 @@ export interface Conformance {
 /** Clauses and tests as they stand. */
 export function currentConformance(): Conformance {
   const specification = readFileSync(join(repositoryRoot, 'docs/protocol.md'), 'utf8');
-  return { clauses: clausesOf(specification), evidence: allEvidence(), argued };
+  return { clauses: clausesOf(specification), evidence: allEvidence(), argued: { ...argued, ...notBuilt } };
 }
 
 /** Clauses that lost their test, citations of clauses that are not there, and arguments that are no longer needed. */
@@ -90,7 +97,7 @@ export function vectorFindings(): readonly Finding[] {
 
 /** docs/conformance.md. */
 export function conformancePage(): string {
-  const { clauses, evidence } = currentConformance();
+  const { clauses, evidence, argued } = currentConformance();
   const byClause = Map.groupBy(evidence, ({ clause }) => clause);
   const rows = clauses.flatMap(({ number, says }) => {
     const found = byClause.get(number) ?? [];

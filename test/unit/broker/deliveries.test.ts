@@ -47,6 +47,19 @@ describe('deliveries', () => {
   });
 });
 
+test('5.5.6: EXPIRY counts from the moment the server receives the publish; a delivery carries what is left', async () => {
+  const served = await ServedBroker.open({
+    clients: [clientConfig('node', { profile: 'valve' }), clientConfig('a')],
+    profiles: { valve: { contents: [], aliases: [], commands: ['node/set'] } },
+  });
+  const { peer: writer } = await served.connected('a');
+  await writer.say(publish('node/set', 1, { expiry: 1000 }));
+  await served.pass(400);
+  const { peer: node } = await served.connected('node', {}, wireCapabilities);
+  await served.pass(100);
+  expect(node.heard(MessageType.PUBLISH)).toMatchObject([{ topic: 'node/set', expiry: 600 }]);
+});
+
 function entries(count: number): AliasEntry[] {
   return Array.from({ length: count }, (_, index) => ({
     aliasId: index % 256,
