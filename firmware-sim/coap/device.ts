@@ -57,7 +57,7 @@ export class CoapDevice implements Device {
   readonly #options: CoapDeviceOptions;
   readonly #endpoint: CoapEndpoint;
   readonly #observation: Uint8Array;
-  /** Commands seen: a renewed observation brings the last one again. */
+  /** Commands seen: one whose acknowledgement was lost may come again. */
   readonly #seen = new NumberSet();
   #outbox: Waiting[] = [];
   #posting = false;
@@ -163,8 +163,6 @@ export class CoapDevice implements Device {
   /** GET with Observe 0, and again with the same token before the gateway could have forgotten it (RFC 7641, 3). */
   #observe(topic: string): void {
     const { token, renewMs = 10_000 } = this.#options;
-    // A gateway that was started anew numbers its notifications anew; commands seen are told by their own numbers.
-    this.#notified = undefined;
     const options = [{ number: option.observe, value: shortUint(0) }, ...path(topic), query(`t=${token}`)];
     const request = { code: method.get, options, payload: new Uint8Array() };
     const later = (): void => {

@@ -101,7 +101,7 @@ describe('commands from the cloud', () => {
     );
     const commander = new Commander(site, 'coap-1');
     const [device] = site.coap.devices;
-    await commander.send(20);
+    await commander.send(100);
     await commander.expectAll();
     await waiting(site, 'coap-1', 0);
 

@@ -231,7 +231,7 @@ describe('a CoAP device', () => {
     const { clock, server, device } = setUp({ behaviours: ['actuator'], renewMs: 3000 });
     device.start();
     clock.advance(1000);
-    server.notify(1, 'CON', 5000);
+    server.notify(1);
     clock.advance(100);
     server.observer = undefined;
     clock.advance(4000);
