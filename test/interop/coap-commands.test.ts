@@ -120,7 +120,7 @@ const waiting = (): number => gateway.spool.kept('client/node').length;
 const observers = (): number => gateway.inlet.describe().detail.observers;
 
 describe('commands that wait on disk', () => {
-  test('come after a registration that is answered without one, once and in order, and are then deleted', async () => {
+  test('10.6: come after a registration that is answered without one, once and in order, and are then deleted', async () => {
     await command(1, 2, 3);
     const answer = await device.get(0);
     expect([answer.code, answer.payload.length]).toEqual([codeByte('2.05'), 0]);
@@ -142,7 +142,7 @@ describe('commands that wait on disk', () => {
     expect(gateway.dropped('observer-queue-full')).toBe(0);
   });
 
-  test('stay when the device refuses the notification, and come with its next registration', async () => {
+  test('10.6: stay when the device refuses the notification, and come with its next registration', async () => {
     await device.get(0);
     await command(1, 2);
     device.answer(await device.notification(), CoapType.RST);
@@ -176,7 +176,7 @@ describe('commands that wait on disk', () => {
 });
 
 describe('a registration that is renewed while a command is on its way', () => {
-  test('brings no second copy, and its answer makes the command look no older', async () => {
+  test('10.6: brings no second copy, and its answer makes the command look no older', async () => {
     const first = await device.get(0);
     await command(1, 2);
     const notification = await device.notification();
@@ -204,7 +204,7 @@ describe('a registration that is renewed while a command is on its way', () => {
   });
 });
 
-test('the numbers of notifications grow over observations, and over starts of the gateway', async () => {
+test('10.7: the numbers of notifications grow over observations, and over starts of the gateway', async () => {
   const numbers: number[] = [];
   for (let round = 1; round <= 3; round += 1) {
     numbers.push(numberOf(await device.get(0)));

@@ -109,23 +109,26 @@ describe('commands for two clients, one of which never comes', () => {
   test.each([
     ['messages', 100, 1_000_000],
     ['bytes', 10_000, 16_384],
-  ])('go on for the other when its queue is full in %s', async (_, queuedPerClient, maxBytesPerConsumer) => {
-    await using temp = await openTempSpool({ limits: { maxBytesPerConsumer } });
-    const { command, counters, log } = open(temp, queuedPerClient);
-    for (let number = 1; number <= 1000; number += 1) {
-      // As the upstream's commands come: some at once, and acknowledged in order.
-      await Promise.all([command('away', number), number % 20 === 0 ? command('here', number) : undefined]);
-    }
-    const here = await readAll(temp.spool.consumer('client/here'));
-    expect(here).toHaveLength(50);
-    const away = (await readAll(temp.spool.consumer('client/away'))).map(
-      ({ publication }) => publication.origin.messageId,
-    );
-    expect(away.slice(0, FEED_WINDOW)).toEqual(numbers(1, FEED_WINDOW));
-    expect(away.at(-1)).toBe(1000);
-    expect(counters.drops('client-queue', 'queue-full').value).toBe(1000 - away.length);
-    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
-  });
+  ])(
+    '5.5.4: go on for the other when its queue is full in %s',
+    async (_, queuedPerClient, maxBytesPerConsumer) => {
+      await using temp = await openTempSpool({ limits: { maxBytesPerConsumer } });
+      const { command, counters, log } = open(temp, queuedPerClient);
+      for (let number = 1; number <= 1000; number += 1) {
+        // As the upstream's commands come: some at once, and acknowledged in order.
+        await Promise.all([command('away', number), number % 20 === 0 ? command('here', number) : undefined]);
+      }
+      const here = await readAll(temp.spool.consumer('client/here'));
+      expect(here).toHaveLength(50);
+      const away = (await readAll(temp.spool.consumer('client/away'))).map(
+        ({ publication }) => publication.origin.messageId,
+      );
+      expect(away.slice(0, FEED_WINDOW)).toEqual(numbers(1, FEED_WINDOW));
+      expect(away.at(-1)).toBe(1000);
+      expect(counters.drops('client-queue', 'queue-full').value).toBe(1000 - away.length);
+      expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    },
+  );
 });
 
 test('the queue of a client is free while it has no session, and the client has what it acknowledged', async () => {
