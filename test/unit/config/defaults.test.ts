@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { serialSchema, tcpSchema, tlsListenerSchema, udpSchema } from '../../../src/config/schema.ts';
-import { WEBSOCKET_PROTOCOL } from '../../../src/links/websocket-link.ts';
-import { WEBSOCKET_PATH } from '../../../src/links/websocket-request.ts';
+import { WEBSOCKET_PATH, WEBSOCKET_PROTOCOL } from '../../../src/links/websocket-protocol.ts';
 import { DEFAULT_TCP_PORT, DEFAULT_TLS_PORT } from '../../../src/wire/numbers.ts';
 
 describe('what holds unless it is configured', () => {
