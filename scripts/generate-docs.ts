@@ -23,9 +23,9 @@ for (const { page, source, text } of pages) {
     writeFileSync(file, text);
     console.log(`wrote ${page}`);
   } else if (currentText(file) === text) {
-    console.log(`${page} is what ${source} says`);
+    console.log(`${page} is up to date with ${source}`);
   } else {
-    console.error(`${page} is not what ${source} says. Run: node scripts/generate-docs.ts`);
+    console.error(`${page} is not up to date with ${source}. Run: node scripts/generate-docs.ts`);
     process.exitCode = 1;
   }
 }
