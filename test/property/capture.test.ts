@@ -185,7 +185,6 @@ function segment(sequence: number, length: number): Parameters<TcpReassembly['ta
     sequence,
     acknowledged: undefined,
     syn: false,
-    fin: false,
     rst: false,
     payload: new Uint8Array(length),
     payloadLength: length,

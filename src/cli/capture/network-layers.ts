@@ -12,7 +12,6 @@ export interface Segment {
   /** The next byte that the sender expects; undefined without the ACK flag. */
   readonly acknowledged: number | undefined;
   readonly syn: boolean;
-  readonly fin: boolean;
   readonly rst: boolean;
   readonly payload: Uint8Array;
   /** Bytes of payload that the segment had on the wire. */
@@ -161,7 +160,6 @@ function transport(protocol: number, bytes: Uint8Array, length: number, from: st
     ...common,
     sequence: view.getUint32(4),
     acknowledged: (flags & 0x10) === 0 ? undefined : view.getUint32(8),
-    fin: (flags & 0x01) !== 0,
     syn: (flags & 0x02) !== 0,
     rst: (flags & 0x04) !== 0,
     payload,
