@@ -10,6 +10,7 @@ import type { PublishView } from '../wire/publish-view.ts';
 import type { Access } from './access.ts';
 import { LastValues, type Value } from './last-values.ts';
 import { type LiveRoute, Matches, type Match, type Route } from './matches.ts';
+import { asLive, Retained } from './retained.ts';
 import type {
   BrokerPort,
   DurableOptions,
@@ -21,10 +22,14 @@ import type {
 
 export interface BrokerOptions {
   readonly access: Access;
-  readonly spool: Pick<Spool, 'append' | 'isFull'>;
+  readonly spool: Pick<Spool, 'append' | 'isFull' | 'saveRetained' | 'loadRetained'>;
   readonly clock: Clock;
   readonly counters: Counters;
-  readonly limits: { readonly lastValues: number };
+  readonly limits: {
+    readonly lastValues: number;
+    readonly retainedMessages: number;
+    readonly retainedBytes: number;
+  };
 }
 
 /**
@@ -32,6 +37,8 @@ export interface BrokerOptions {
  * protocol.
  */
 export class Broker implements BrokerPort {
+  /** What was published with RETAIN. To be loaded before anything is published. */
+  readonly retained: Retained;
   readonly #access: Access;
   readonly #spool: BrokerOptions['spool'];
   readonly #clock: Clock;
@@ -43,6 +50,7 @@ export class Broker implements BrokerPort {
   readonly #kept: Counter;
 
   constructor(options: BrokerOptions) {
+    this.retained = new Retained(options);
     this.#access = options.access;
     this.#spool = options.spool;
     this.#clock = options.clock;
@@ -57,25 +65,31 @@ export class Broker implements BrokerPort {
   }
 
   async publishAll(publications: readonly Publication[], by: Principal): Promise<void> {
-    for (const { topic } of publications) this.#checkPublish(topic, by);
+    for (const publication of publications) {
+      this.#checkPublish(publication.topic, by);
+      if (publication.retain) this.retained.check(publication);
+    }
     const records: SpoolAppend[] = [];
     for (const publication of publications) {
       for (const { consumer, reliableOnly, except } of this.#matches.of(publication.topic).durable) {
         const wanted = publication.reliable || reliableOnly !== true;
-        if (wanted && except !== publication.origin.clientId) records.push({ consumer, publication });
+        if (!wanted || except === publication.origin.clientId) continue;
+        records.push({ consumer, publication: reliableOnly ? asLive(publication) : publication });
       }
     }
     // The spool keeps the order of the calls, so it is asked before anybody else can publish in between.
-    const stored = records.length > 0 ? this.#spool.append(records, markOf(publications)) : undefined;
+    const stored: Promise<void>[] = [];
+    if (records.length > 0) stored.push(this.#spool.append(records, markOf(publications)));
     this.#published.add(publications.length);
     this.#kept.add(records.length);
     for (const publication of publications) {
       // Its content is a view on all that was received with it, which would be kept alive too.
       const kept = { ...publication, content: publication.content.slice() };
       this.#lastValues.set(publication.topic, { publication: kept });
-      this.#deliver(publication);
+      this.#deliver(asLive(publication));
+      if (publication.retain) stored.push(this.retained.keep(publication));
     }
-    await stored;
+    await Promise.all(stored);
   }
 
   /** Where `relay` may take `publish`; undefined when it is for `publish`: malformed, not allowed, or for the disk. */

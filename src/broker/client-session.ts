@@ -20,6 +20,7 @@ import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
 import { Relay, type RelaySession } from './relay.ts';
 import { encodeContext } from './session-context.ts';
+import { RetainedReplay } from './retained-replay.ts';
 import { SessionRequests } from './session-requests.ts';
 import { SessionUdp } from './session-udp.ts';
 import type {
@@ -54,6 +55,7 @@ export class ClientSession implements Subscriber {
   readonly #pipe: GuardedPipe;
   readonly #subscriptions: Subscriptions;
   readonly #watches: Watches;
+  readonly #replay: RetainedReplay;
   readonly #requests: SessionRequests;
   readonly #udp: SessionUdp;
   readonly #relay: Relay;
@@ -116,6 +118,14 @@ export class ClientSession implements Subscriber {
       limit: limits.subscriptionsPerClient,
       presence,
     });
+    this.#replay = new RetainedReplay({
+      retained: broker.retained,
+      spool,
+      queue: this.queue,
+      wanted: (topic) => this.#subscriptions.covers(topic),
+      hasRoom: (bytes) => this.queuedBytes === 0 || this.queuedBytes + bytes <= limits.sendQueueBytes / 2,
+      deliver: (delivery) => this.#hand(delivery),
+    });
     this.#watches = new Watches({
       presence,
       principal,
@@ -138,6 +148,7 @@ export class ClientSession implements Subscriber {
       principal,
       subscriptions: this.#subscriptions,
       watches: this.#watches,
+      replay: this.#replay,
       presence,
       messageBytes: limits.messageBytes,
       custody: this.custody,
@@ -242,6 +253,7 @@ export class ClientSession implements Subscriber {
 
   relay(publish: PublishView, reliable: boolean, now: number): boolean {
     if (this.#over) return true;
+    if (this.#replay.active) return false;
     const { raw } = this.#pipe;
     if (reliable) return raw.relayReliable(publish, now);
     return !this.#udp.granted && raw.relayBestEffort(publish, now);
@@ -251,10 +263,9 @@ export class ClientSession implements Subscriber {
     this.#pipe.drive((pipe) => pipe.drained());
   }
 
-  deliver({ publication, reliable }: Delivery): void {
-    if (this.#over) return;
-    if (!reliable) this.#sendBestEffort(publication);
-    else if (this.#sendReliable(publication, undefined) === 'full') this.#slow();
+  deliver(delivery: Delivery): void {
+    if (this.#replay.active) this.#replay.before(delivery.publication.topic);
+    this.#hand(delivery);
   }
 
   /** The client broke the protocol: the session is over (clauses 5.7.2 and 5.7.3). */
@@ -304,7 +315,10 @@ export class ClientSession implements Subscriber {
     return {
       transmitBeside: (frame) => this.#udp.offer(frame),
       receive: (message, age) => this.#requests.receive(message, age),
-      acknowledged: (messageId, tag) => this.#feed?.acknowledged(messageId, tag),
+      acknowledged: (messageId, tag) => {
+        this.#feed?.acknowledged(messageId, tag);
+        this.#replay.pump();
+      },
       confirmed: () => undefined,
       violated: (error) => this.violated(error),
       silent: () => this.#silent(),
@@ -322,6 +336,12 @@ export class ClientSession implements Subscriber {
       ? { type: MessageType.PRESENCE_JOINED, topic, clientId }
       : { type: MessageType.PRESENCE_LEFT, topic, clientId, reason };
     if (this.#queueReliable(message, undefined) === 'full') this.#slow();
+  }
+
+  #hand({ publication, reliable }: Delivery): void {
+    if (this.#over) return;
+    if (!reliable) this.#sendBestEffort(publication);
+    else if (this.#sendReliable(publication, undefined) === 'full') this.#slow();
   }
 
   #sendReliable(publication: Publication, seq: number | undefined): Sent {

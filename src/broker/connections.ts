@@ -70,8 +70,9 @@ export class Connections {
     ];
   }
 
-  /** Takes up the sessions on disk. To be called before the first link comes. Rejects with HSK-22xx. */
+  /** Takes up what is retained and the sessions on disk. To be called before the first link comes. Rejects with HSK-22xx. */
   async open(): Promise<void> {
+    await this.#options.broker.retained.load();
     await this.#sessions.restore();
   }
 

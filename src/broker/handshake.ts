@@ -101,7 +101,6 @@ function checkWill({ will }: ConnectToken, principal: Principal): void {
       topic: will.topic,
     });
   }
-  if (will.retain) throw new HashikeError('HSK-3004', 'retained messages are not offered');
 }
 
 function checkAliases({ aliases }: ConnectToken): void {

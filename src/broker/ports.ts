@@ -36,7 +36,7 @@ export interface DurableOptions {
   readonly consumer: string;
   /** CLIENT_ID whose publications it does not get: a bridge's own, so that nothing goes back where it came from. */
   readonly except?: string | undefined;
-  /** It takes reliable publications only. */
+  /** It is the queue of a client: it takes reliable publications only, and RETAIN stands on those alone that are of old. */
   readonly reliableOnly?: boolean | undefined;
 }
 

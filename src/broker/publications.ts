@@ -41,7 +41,7 @@ export function toPublish(publication: Publication, wall: number): OutgoingPubli
   return {
     type: MessageType.PUBLISH,
     topic,
-    retain: false,
+    retain: publication.retain,
     expiry: expiresAt === undefined ? undefined : Math.max(0, Math.round(expiresAt - wall)),
     responseTopic,
     correlation,
@@ -57,13 +57,13 @@ function make(
   by: Publisher,
   messageId: number | undefined,
 ): Publication {
-  const { expiry, responseTopic, correlation, content } = body;
+  const { retain, expiry, responseTopic, correlation, content } = body;
   const origin: Origin = { clientId: by.clientId, sessionId: by.sessionId, messageId };
   return {
     topic,
     content,
     reliable: messageId !== undefined,
-    retain: false,
+    retain,
     // EXPIRY counts from the moment of receipt (clause 5.5.6).
     expiresAt: expiry === undefined ? undefined : by.wall + expiry,
     responseTopic,

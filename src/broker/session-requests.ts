@@ -4,7 +4,7 @@ import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Age, Inbound, SessionMachine } from '../session/ports.ts';
 import { validateTopic } from '../topic/topic.ts';
-import type { PublishBody, ReasonValue } from '../wire/message.ts';
+import type { PublishBody, ReasonValue, Subscribe } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import type { Broker } from './broker.ts';
@@ -13,6 +13,7 @@ import type { Principal } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { fromBatch, fromPublish, fromWill, type Publisher } from './publications.ts';
 import { isRefusal, reasonOf } from './reasons.ts';
+import type { RetainedReplay } from './retained-replay.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { UdpTicketValues } from './udp-paths.ts';
 import type { Watches } from './watches.ts';
@@ -42,6 +43,7 @@ export interface SessionRequestsOptions {
   readonly subscriptions: Subscriptions;
   readonly watches: Watches;
   readonly presence: Presence;
+  readonly replay: RetainedReplay;
   readonly messageBytes: number;
   readonly custody: Custody;
   readonly broker: Broker;
@@ -103,14 +105,13 @@ export class SessionRequests {
     }
     switch (message.type) {
       case MessageType.PUBLISH:
-        if (message.retain) this.#refuse(message.messageId, notOffered('retained messages'));
-        else this.#publish(message.messageId, [fromPublish(message, age, this.#publisher())]);
+        this.#publish(message.messageId, [fromPublish(message, age, this.#publisher())]);
         break;
       case 'BATCH':
         this.#publish(message.messageId, fromBatch(message, age, this.#publisher()));
         break;
       case MessageType.SUBSCRIBE:
-        this.#change(message.messageId, () => subscriptions.add(message.topics, !message.bestEffort));
+        this.#change(message.messageId, () => this.#subscribe(message));
         break;
       case MessageType.UNSUBSCRIBE:
         this.#change(message.messageId, () => subscriptions.remove(message.topics));
@@ -140,6 +141,12 @@ export class SessionRequests {
         session.end(undefined, false);
         break;
     }
+  }
+
+  #subscribe({ topics, bestEffort }: Subscribe): Promise<void> {
+    const { subscriptions, replay } = this.#options;
+    const added = subscriptions.add(topics, !bestEffort);
+    return replay.begin(added, !bestEffort);
   }
 
   /** The numbers of a session on disk belong to what its queue there holds, so that they stay the same after a crash. */
@@ -198,11 +205,12 @@ export class SessionRequests {
   }
 
   /** An acknowledged SUBSCRIBE is in force (clause 5.2.2), for a durable session also after a crash. */
-  #change(messageId: number, change: () => void): void {
+  #change(messageId: number, change: () => void | Promise<void>): void {
     const { session, custody } = this.#options;
     this.#settleAfter(messageId, async () => {
-      change();
-      if (session.durable) await custody.save();
+      // Both are asked for before anything else of the session can be.
+      const changed = change();
+      await Promise.all([changed, session.durable ? custody.save() : undefined]);
     });
   }
 

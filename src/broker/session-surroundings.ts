@@ -28,7 +28,7 @@ export interface SessionIdentity {
 export interface SessionServices {
   readonly broker: Broker;
   readonly presence: Presence;
-  readonly spool: Pick<Spool, 'saveSession'>;
+  readonly spool: Pick<Spool, 'append' | 'saveSession'>;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly log: Log;

@@ -1,4 +1,5 @@
 import { HashikeError } from '../base/errors.ts';
+import { matches } from '../topic/topic.ts';
 import type { Broker } from './broker.ts';
 import type { ClientQueue } from './client-queues.ts';
 import type { Principal, Subscriber, Subscription } from './ports.ts';
@@ -37,9 +38,9 @@ export class Subscriptions {
 
   /**
    * Adds all `filters`, or none: throws HSK-1202 when one is malformed, HSK-3001 when one is not allowed, HSK-3003 over the limit.
-   * One that is there already takes the new reliability.
+   * One that is there already takes the new reliability. Returns those that are new.
    */
-  add(filters: readonly string[], reliable: boolean): void {
+  add(filters: readonly string[], reliable: boolean): readonly string[] {
     const { broker, principal, limit } = this.#options;
     for (const filter of filters) broker.checkSubscribe(filter, principal);
     const all = new Set([...this.#own.keys(), ...filters]);
@@ -49,7 +50,14 @@ export class Subscriptions {
         limit,
       });
     }
+    const added = [...all].filter((filter) => !this.#own.has(filter));
     for (const filter of filters) this.#add(filter, reliable);
+    return added;
+  }
+
+  /** Whether one of the client's own takes `topic`. */
+  covers(topic: string): boolean {
+    return [...this.#own.keys()].some((filter) => matches(filter, topic));
   }
 
   /** Takes up what was added before a restart. What is not allowed any more is left out. */

@@ -278,6 +278,12 @@ const limitsSchema = z.strictObject({
   sessionKeepMs: positive
     .default(7 * 86_400_000)
     .describe('how long sessions and contexts are remembered on disk'),
+  retainedMessages: positive.default(10_000).describe('topics with a retained message; more are rejected'),
+  retainedBytes: z
+    .int()
+    .min(4096)
+    .default(16_777_216)
+    .describe('topics and contents of retained messages, in memory and on disk; more are rejected'),
   lastValues: positive.default(10_000).describe('topics whose newest value is kept in memory'),
 });
 

@@ -72,6 +72,28 @@ export class Appender {
     await this.#appendReliable(encoded, mark, bytes);
   }
 
+  /** See `Spool.saveRetained`. Throws as `append` does. */
+  async retain(topic: string, publication: Publication | undefined): Promise<void> {
+    const body = publication && encodeRecord(publication);
+    const bytes = OVERHEAD_BYTES + (body?.length ?? 0);
+    if (this.#bytesWaiting >= this.#options.maxBytesWaiting) {
+      throw new HashikeError('HSK-2207', 'too much waits for the spool', { waiting: this.#bytesWaiting });
+    }
+    this.#bytesWaiting += bytes;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#options.commits.add({
+          step: { kind: 'retain', topic, body },
+          urgent: publication?.reliable ?? true,
+          committed: () => resolve(),
+          failed: reject,
+        });
+      });
+    } finally {
+      this.#bytesWaiting -= bytes;
+    }
+  }
+
   /**
    * To be called after each group: lets those pass for whom there is room now, and tells consumers what is new. When the group failed,
    * those in the line fail too: see `GroupCommit`.

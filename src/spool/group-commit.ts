@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import { spoolError, fromFailure } from './failure.ts';
-import type { Amount, GroupResult, Step } from './requests.ts';
+import { takesRoom, type Amount, type GroupResult, type Step } from './requests.ts';
 
 /** A step on its way to the disk. */
 export interface QueuedStep {
@@ -32,7 +32,7 @@ export interface GroupCommitOptions {
  * Gathers steps into groups, one transaction each: what arrives within one turn of the event loop, and whatever arrives while a
  * group is being written. So a lone step is not delayed, and under load one fsync serves many.
  *
- * When a group fails, the appends queued behind it fail with it: whoever asked for them did not know yet, and if they were kept, a
+ * When a group fails, what takes room and is queued behind it fails with it: whoever asked for it did not know yet, and if it were kept, a
  * session's mark would stand after a message that was lost.
  */
 export class GroupCommit {
@@ -85,17 +85,17 @@ export class GroupCommit {
     const { removed, error } = await this.#commit(steps);
     for (const [index, each] of group.entries()) {
       const amount = removed?.[index];
-      if (amount && !(error && each.step.kind === 'append')) each.committed(amount);
+      if (amount && !(error && takesRoom(each.step))) each.committed(amount);
       else each.failed(error ?? new HashikeError('HSK-1001', 'a step of the spool has no result'));
     }
-    if (error) this.#failQueuedAppends(error);
+    if (error) this.#failQueued(error);
     this.#options.settled({ steps, ms: this.#options.clock.now() - start, error });
   }
 
-  #failQueuedAppends(error: HashikeError): void {
+  #failQueued(error: HashikeError): void {
     const queue = this.#queue;
-    this.#queue = queue.filter(({ step }) => step.kind !== 'append');
-    for (const each of queue) if (each.step.kind === 'append') each.failed(error);
+    this.#queue = queue.filter(({ step }) => !takesRoom(step));
+    for (const each of queue) if (takesRoom(each.step)) each.failed(error);
   }
 
   async #commit(

@@ -94,6 +94,13 @@ export interface Spool {
   forgetSession(sessionId: Uint8Array): Promise<void>;
   /** Every session kept. Called once at start; sessions older than the setting are gone by then. */
   loadSessions(): Promise<readonly StoredSession[]>;
+  /**
+   * Keeps `publication` as the retained one of `topic`, or deletes that. Resolves once committed, for a best-effort one up to a second later; rejects as
+   * `append` does. The last call for a topic wins.
+   */
+  saveRetained(topic: string, publication: Publication | undefined): Promise<void>;
+  /** Every retained publication. Called once at start; those that cannot be decoded are deleted, counted and left out. */
+  loadRetained(): Promise<readonly Publication[]>;
   /** Proves that the disk answers: resolves after one round through the worker. */
   probe(): Promise<void>;
   /** Commits what is queued and closes the files. */

@@ -27,8 +27,15 @@ export type Step =
       readonly sent?: { readonly sessionId: Uint8Array; readonly messageId: number } | undefined;
     }
   | { readonly kind: 'discard'; readonly consumer: string; readonly seqs: readonly number[] }
+  /** Without `body` it is deleted. */
+  | { readonly kind: 'retain'; readonly topic: string; readonly body?: Uint8Array | undefined }
   | { readonly kind: 'save-session'; readonly session: StoredSession }
   | { readonly kind: 'forget-session'; readonly sessionId: Uint8Array };
+
+/** Whether a step takes up room on the disk for what somebody publishes: it is refused where the disk is full but for the reserve. */
+export function takesRoom(step: Step): boolean {
+  return step.kind === 'append' || (step.kind === 'retain' && step.body !== undefined);
+}
 
 /** A HashikeError as it crosses from the worker; its class would not survive the copy. */
 export interface Failure {
@@ -78,6 +85,10 @@ export interface Requests {
     /** Sessions written before `since` (epoch ms) are deleted first. */
     readonly ask: { readonly since: number };
     readonly answer: { readonly sessions: readonly StoredSession[]; readonly purged: number };
+  };
+  readonly retained: {
+    readonly ask: null;
+    readonly answer: readonly { readonly topic: string; readonly body: Uint8Array }[];
   };
   readonly probe: { readonly ask: null; readonly answer: null };
   readonly close: { readonly ask: null; readonly answer: null };

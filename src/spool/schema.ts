@@ -4,13 +4,17 @@ import { HashikeError } from '../base/errors.ts';
 import { spoolError } from './failure.ts';
 
 /** Kept in `user_version`; raised with every change of the tables or of what they hold. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** "HSKS", kept in `application_id`: tells a spool from any other SQLite file. */
 const APPLICATION_ID = 0x48_53_4b_53;
 /** Pages of the write-ahead log after which it is copied into the file and started over. */
 const CHECKPOINT_PAGES = 1000;
 /** A log that one big group made longer than this is cut when it starts over. */
 const LOG_BYTES = 16 * 1024 * 1024;
+
+/** Since version 2. */
+const RETAINED_TABLE =
+  'CREATE TABLE retained (topic TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;';
 
 /*
  * Records are clustered by consumer and sequence, so that reading, measuring and deleting the head of one queue touches
@@ -35,6 +39,7 @@ const TABLES = `
     context BLOB NOT NULL,
     updated_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  ${RETAINED_TABLE}
 `;
 
 /**
@@ -85,6 +90,9 @@ function prepareTables(database: DatabaseSync, path: string, newId: string): voi
   }
   const verdict = valueOf(database, 'PRAGMA quick_check(1)');
   if (verdict !== 'ok') throw new HashikeError('HSK-2204', `${path} is damaged: ${String(verdict)}`);
+  if (version < SCHEMA_VERSION) {
+    database.exec(`BEGIN IMMEDIATE; ${RETAINED_TABLE} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  }
   // Names come and go with the configuration; those with nothing left are of no use.
   database.exec('DELETE FROM consumer WHERE NOT EXISTS (SELECT 1 FROM record WHERE consumer = number)');
 }

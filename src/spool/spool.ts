@@ -1,14 +1,16 @@
 import { hex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
-import { HashikeError } from '../base/errors.ts';
+import { describeError, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Publication } from '../wire/publication.ts';
 import { Appender } from './appender.ts';
 import { prepareDirectory } from './directory.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { SessionMark, Spool, SpoolAppend, SpoolConsumer, SpoolDepth, StoredSession } from './ports.ts';
 import { Queue } from './queue.ts';
+import { decodeRecord } from './record-codec.ts';
 import type { Requests, Step } from './requests.ts';
 import { SpoolStatistics } from './spool-statistics.ts';
 import { WorkerLink } from './worker-link.ts';
@@ -145,6 +147,27 @@ class DiskSpool implements Spool {
     const { sessions, purged } = await this.#link.ask('sessions', { since });
     this.#statistics.dropped('session-too-old', purged);
     return sessions;
+  }
+
+  async saveRetained(topic: string, publication: Publication | undefined): Promise<void> {
+    this.#ensureOpen();
+    await this.#appender.retain(topic, publication);
+  }
+
+  async loadRetained(): Promise<readonly Publication[]> {
+    this.#ensureOpen();
+    const publications: Publication[] = [];
+    for (const { topic, body } of await this.#link.ask('retained', null)) {
+      try {
+        publications.push(decodeRecord(body));
+      } catch (error) {
+        const fields = { topic, error: describeError(error) };
+        this.#options.log.error(fields, 'a retained record is lost: it cannot be decoded');
+        this.#statistics.dropped('undecodable', 1);
+        await this.saveRetained(topic, undefined);
+      }
+    }
+    return publications;
   }
 
   async probe(): Promise<void> {

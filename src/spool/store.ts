@@ -5,7 +5,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HashikeError } from '../base/errors.ts';
 import { spoolError, toFailure } from './failure.ts';
 import type { SessionMark, StoredSession } from './ports.ts';
-import type { Amount, GroupResult, RecordToStore, Requests, Row, Step } from './requests.ts';
+import { takesRoom, type Amount, type GroupResult, type RecordToStore } from './requests.ts';
+import type { Requests, Row, Step } from './requests.ts';
 import { openDatabase } from './schema.ts';
 
 type DepthRow = Amount & { readonly consumer: string; readonly number: number; readonly last: number };
@@ -51,7 +52,7 @@ export class Store {
     const consumers = this.#consumers.size;
     try {
       const refusal = this.#refusal(steps);
-      const kept = refusal ? steps.map((step) => (step.kind === 'append' ? undefined : step)) : steps;
+      const kept = refusal ? steps.map((step) => (takesRoom(step) ? undefined : step)) : steps;
       this.#database.exec('BEGIN IMMEDIATE');
       const removed = kept.map((step) => (step ? this.#apply(step, at) : NOTHING));
       if (removed.some(({ messages }) => messages > 0)) this.#statements.saveNextSeq.run(this.#nextSeq);
@@ -96,6 +97,15 @@ export class Store {
     }
   }
 
+  /** Every retained record. */
+  retained(): Requests['retained']['answer'] {
+    try {
+      return this.#statements.retained.all() as unknown as Requests['retained']['answer'];
+    } catch (error) {
+      throw spoolError(error, 'read what is retained');
+    }
+  }
+
   /** Proves that the file can be read. */
   probe(): void {
     try {
@@ -115,11 +125,11 @@ export class Store {
   }
 
   /**
-   * Why appends may not be written now. Room is held back for acknowledgements: where the spool itself had filled the disk,
+   * Why what takes room may not be written now. Room is held back for acknowledgements: where the spool itself had filled the disk,
    * nothing could be deleted any more, and it would stay full for ever.
    */
   #refusal(steps: readonly Step[]): HashikeError | undefined {
-    if (!steps.some(({ kind }) => kind === 'append')) return undefined;
+    if (!steps.some(takesRoom)) return undefined;
     const { bavail, bsize } = statfsSync(this.#directory);
     const free = bavail * bsize;
     if (free >= this.#reserveBytes) return undefined;
@@ -140,6 +150,10 @@ export class Store {
         return this.#removeThrough(step.consumer, step.seq);
       case 'discard':
         return this.#remove(step.consumer, step.seqs);
+      case 'retain':
+        if (step.body) this.#statements.retain.run(step.topic, step.body);
+        else this.#statements.clearRetained.run(step.topic);
+        return NOTHING;
       case 'save-session':
         this.#save(step.session);
         return NOTHING;
@@ -224,6 +238,9 @@ function prepare(database: DatabaseSync) {
     saveSession: sql(
       'INSERT OR REPLACE INTO session (id, client_id, key_hash, place, received, sent, context, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     ),
+    retain: sql('INSERT OR REPLACE INTO retained (topic, body) VALUES (?, ?)'),
+    clearRetained: sql('DELETE FROM retained WHERE topic = ?'),
+    retained: sql('SELECT topic, body FROM retained'),
     forgetSession: sql('DELETE FROM session WHERE id = ?'),
     purgeSessions: sql('DELETE FROM session WHERE updated_at < ?'),
     sessions: sql(

@@ -27,6 +27,8 @@ function answer(request: Request): Requests[RequestKind]['answer'] {
       return opened().read(request.ask);
     case 'sessions':
       return opened().sessions(request.ask);
+    case 'retained':
+      return opened().retained();
     case 'probe':
       opened().probe();
       return null;

@@ -330,6 +330,30 @@ export function spoolContract(name: string, open: (options?: TempSpoolOptions) =
       expect(await readAll(temp.spool.consumer('cloud'))).toEqual([]);
     });
 
+    test('5.9.1: gives back after a restart what was retained last for each topic', async () => {
+      await using temp = await open();
+      const { spool } = temp;
+      const content = new Uint8Array([0x80, 0, 0, 1, 9, 0, 0, 0]);
+      const kept = (id: number, topic: string, isReliable = true) =>
+        publicationOf(id, { topic, content, retain: true, reliable: isReliable });
+      await Promise.all([
+        spool.saveRetained('a', kept(1, 'a')),
+        spool.saveRetained('b', kept(2, 'b')),
+        spool.saveRetained('c', kept(3, 'c')),
+        spool.saveRetained('a', kept(4, 'a', false)),
+        spool.saveRetained('b', undefined),
+        spool.saveRetained('never', undefined),
+      ]);
+      await temp.reopen();
+      const loaded = await temp.spool.loadRetained();
+      expect(loaded.toSorted((x, y) => (x.topic < y.topic ? -1 : 1))).toEqual([
+        kept(4, 'a', false),
+        kept(3, 'c'),
+      ]);
+      await temp.spool.close();
+      await expect(temp.spool.saveRetained('a', undefined)).rejects.toMatchObject({ code: 'HSK-2208' });
+    });
+
     test('answers a probe', async () => {
       await using temp = await open();
       await expect(temp.spool.probe()).resolves.toBeUndefined();

@@ -58,7 +58,7 @@ test('whatever is subscribed, cancelled and published, each message reaches exac
         spool,
         clock,
         counters: new Counters(),
-        limits: { lastValues: 9 },
+        limits: { lastValues: 9, retainedMessages: 100, retainedBytes: 100_000 },
       });
       const got: (readonly [who: number, messageId: number | undefined, reliable: boolean])[] = [];
       const listeners = [0, 1, 2].map((who) => ({

@@ -67,11 +67,13 @@ export class CoapGateway {
           );
           await this.spool.append(records);
         },
+        saveRetained: () => Promise.resolve(),
+        loadRetained: () => Promise.resolve([]),
         isFull: () => this.full,
       },
       clock: systemClock,
       counters: this.counters,
-      limits: { lastValues: 100 },
+      limits: { lastValues: 100, retainedMessages: 100, retainedBytes: 100_000 },
     });
     this.broker.addDurable({ consumer: 'cloud' }).add('#');
     const queues = new ClientQueues({

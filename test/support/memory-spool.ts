@@ -7,6 +7,7 @@ import type {
   StoredPublication,
   StoredSession,
 } from '../../src/spool/ports.ts';
+import type { Publication } from '../../src/wire/publication.ts';
 import { hex } from '../../src/base/bytes.ts';
 
 interface Step {
@@ -26,6 +27,7 @@ export class MemorySpool implements Spool {
   failure: Error | undefined;
   readonly full = new Set<string>();
   readonly sessions = new Map<string, StoredSession>();
+  readonly retained = new Map<string, Publication>();
   #records: (StoredPublication & { readonly consumer: string })[] = [];
   #seq = 0;
   #waiting: Step[] = [];
@@ -34,6 +36,11 @@ export class MemorySpool implements Spool {
   /** What lies there for `consumer`. */
   kept(consumer: string): readonly StoredPublication[] {
     return this.#records.filter((record) => record.consumer === consumer);
+  }
+
+  /** Steps that wait to be committed. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Commits what waits. */
@@ -129,6 +136,17 @@ export class MemorySpool implements Spool {
 
   loadSessions(): Promise<readonly StoredSession[]> {
     return Promise.resolve([...this.sessions.values()]);
+  }
+
+  saveRetained(topic: string, publication: Publication | undefined): Promise<void> {
+    return this.#step(() => {
+      if (publication) this.retained.set(topic, publication);
+      else this.retained.delete(topic);
+    });
+  }
+
+  loadRetained(): Promise<readonly Publication[]> {
+    return Promise.resolve([...this.retained.values()]);
   }
 
   probe(): Promise<void> {

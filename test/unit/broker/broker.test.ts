@@ -31,7 +31,13 @@ function setUp(lastValues = 100) {
   const clock = new VirtualClock();
   const access = new Access([clientConfig('pump'), clientConfig('fleet', { shared: true })]);
   const counters = new Counters();
-  const broker = new Broker({ access, spool, clock, counters, limits: { lastValues } });
+  const broker = new Broker({
+    access,
+    spool,
+    clock,
+    counters,
+    limits: { lastValues, retainedMessages: 100, retainedBytes: 100_000 },
+  });
   return { spool, clock, broker, counters };
 }
 

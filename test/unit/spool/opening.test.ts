@@ -105,7 +105,36 @@ describe('opening a spool', () => {
   test('is refused with HSK-2203 when a newer version wrote the files', async () => {
     await fill();
     sql('PRAGMA user_version = 99');
-    await expect(open()).rejects.toMatchObject({ code: 'HSK-2203', context: { found: 99, supported: 1 } });
+    await expect(open()).rejects.toMatchObject({ code: 'HSK-2203', context: { found: 99, supported: 2 } });
+  });
+
+  test('takes up files of version 1, which retained nothing', async () => {
+    await fill(3);
+    sql('DROP TABLE retained; PRAGMA user_version = 1');
+    const first = await open();
+    expect(first.consumer('cloud').depth.messages).toBe(3);
+    expect(await first.loadRetained()).toEqual([]);
+    await first.saveRetained('t', publicationOf(1, { topic: 't' }));
+    await first.close();
+    const second = await open();
+    expect(await second.loadRetained()).toMatchObject([{ topic: 't' }]);
+    await second.close();
+  });
+
+  test('leaves out, and deletes, what is retained and cannot be decoded', async () => {
+    const first = await open();
+    await first.saveRetained('bad', publicationOf(1, { topic: 'bad' }));
+    await first.saveRetained('good', publicationOf(2, { topic: 'good' }));
+    await first.close();
+    sql("UPDATE retained SET body = x'00' WHERE topic = 'bad'");
+    for (const errors of [1, 0]) {
+      const logged: string[] = [];
+      const log: Log = { ...silentLog, error: (_fields, text) => logged.push(text) };
+      const spool = await openSpool(spoolOptions(directory, { log }));
+      expect(await spool.loadRetained()).toMatchObject([{ topic: 'good' }]);
+      expect(logged).toHaveLength(errors);
+      await spool.close();
+    }
   });
 
   test('is refused with HSK-2204 when the file is something else', async () => {
