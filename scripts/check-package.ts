@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { checkBrowserModules } from './lib-browser-modules.ts';
 import { finish, type Finding, listSources, repositoryRoot } from './lib-findings.ts';
 
 const alwaysPublished = [
@@ -75,6 +76,9 @@ if (import.meta.main) {
     [
       ...checkContents(files, sources),
       ...files.filter((path) => path.endsWith('.js')).flatMap(checkCode),
+      ...checkBrowserModules('dist/client/browser.js', (path) =>
+        readFileSync(join(repositoryRoot, path), 'utf8'),
+      ),
       ...checkRun('dist/main.js', /hashike/i, 'dist/main.js', '--help'),
       ...checkRun('dist/client/index.js', /\w/, 'node', '--input-type=module', '--eval', listExports),
     ],

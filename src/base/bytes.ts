@@ -3,6 +3,8 @@ import { HashikeError } from './errors.ts';
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** UTF-8 bytes of `text`. */
 export function utf8(text: string): Uint8Array {
   return utf8Encoder.encode(text);
@@ -19,14 +21,16 @@ export function textOf(bytes: Uint8Array): string {
 
 /** Lower-case hex without separators. */
 export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  let digits = '';
+  for (const byte of bytes) digits += hexOfByte[byte];
+  return digits;
 }
 
 /** Bytes of hex digits; white space between them is ignored. Returns undefined for anything else. */
 export function parseHex(text: string): Uint8Array | undefined {
   const digits = text.replaceAll(/\s/g, '');
   if (digits.length % 2 !== 0 || /[^0-9a-f]/i.test(digits)) return undefined;
-  return new Uint8Array(Buffer.from(digits, 'hex'));
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 /** One array with all `parts` in order. */

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 /** Randomness, injected so that tests can seed it. */
 export interface Random {
   /** `length` bytes fit for keys. */
@@ -8,8 +6,11 @@ export interface Random {
   fraction(): number;
 }
 
-/** The operating system's generator. */
+/** The operating system's generator, as browsers have it too. */
 export const systemRandom: Random = {
-  bytes: (length) => new Uint8Array(randomBytes(length)),
-  fraction: () => randomBytes(4).readUInt32BE() / 0x1_0000_0000,
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  fraction: () => {
+    const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
+    return drawn / 0x1_0000_0000;
+  },
 };

@@ -7,8 +7,8 @@ import { SessionPipe } from '../session/pipe.ts';
 import { matches, validateFilter, validateTopic } from '../topic/topic.ts';
 import type { ConnackSuccess, Message, Publish, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
-import { type ClientOptions, type Settings, settingsOf } from './options.ts';
 import { shakeHands } from './handshake.ts';
+import type { Settings } from './options.ts';
 import { PendingMessages } from './pending-messages.ts';
 import { isFinal, refusalOf } from './refusals.ts';
 import { ClientSubscription } from './subscription.ts';
@@ -30,23 +30,13 @@ export interface SubscribeOptions {
   readonly reliable?: boolean;
 }
 
-/**
- * Connects to a Hashike server. Rejects with HSK-2103 when there is no connection, HSK-3101 when the token is wrong, HSK-3102 when the server refuses, and HSK-3106 when the
- * address is malformed. From then on the client reconnects by itself.
- */
-export async function connect(options: ClientOptions): Promise<HashikeClient> {
-  const client = new HashikeClient(settingsOf(options));
-  await client.open();
-  return client;
-}
-
 /** What a session needs to be resumed. */
 interface SessionKey {
   readonly sessionId: Uint8Array;
   readonly resumeKey: Uint8Array;
 }
 
-/** A connection to a server that survives breaks: what is reliable arrives once and in order. Made by `connect`. */
+/** A connection to a server that survives breaks: what is reliable arrives once and in order. Made by `connect`. Runs in Node and in browsers. */
 export class HashikeClient {
   readonly #settings: Settings;
   readonly #pending = new PendingMessages();
@@ -63,7 +53,7 @@ export class HashikeClient {
   readonly #gone = Promise.withResolvers<void>();
   #ended: { readonly error: HashikeError | undefined } | undefined;
 
-  constructor(settings: Settings) {
+  private constructor(settings: Settings) {
     this.#settings = settings;
     this.#backoff = new Backoff({ ...RECONNECT, random: settings.random });
     this.#udp = new ClientUdp(settings, {
@@ -86,9 +76,11 @@ export class HashikeClient {
     return this.#udp.up;
   }
 
-  /** The first connection: see `connect`. */
-  async open(): Promise<void> {
-    await this.#connect();
+  /** Makes the first connection; from then on the client reconnects by itself. */
+  static async open(settings: Settings): Promise<HashikeClient> {
+    const client = new HashikeClient(settings);
+    await client.#connect();
+    return client;
   }
 
   /**

@@ -3,6 +3,7 @@ import { HashikeError } from '../base/errors.ts';
 import type { Link } from '../links/link.ts';
 import type { ClientTls } from '../links/open-stream.ts';
 import { connectTcp } from '../links/tcp.ts';
+import { WEBSOCKET_PATH } from '../links/websocket-protocol.ts';
 import { DEFAULT_TCP_PORT, DEFAULT_TLS_PORT, MAX_PAYLOAD_BYTES } from '../wire/numbers.ts';
 
 /** How each scheme connects. */
@@ -14,9 +15,6 @@ const schemes: Readonly<
   'ws:': { port: 80, secure: false, webSocket: true },
   'wss:': { port: 443, secure: true, webSocket: true },
 };
-
-/** Path of a `ws://` address that names none (clause 1.4). */
-const DEFAULT_PATH = '/tlv';
 
 export interface DialOptions {
   readonly url: string;
@@ -48,7 +46,7 @@ export function dialerOf(options: DialOptions): () => Promise<Link> {
     clock,
   };
   if (!scheme.webSocket) return () => connectTcp(common);
-  if (url.pathname === '/') url.pathname = DEFAULT_PATH;
+  if (url.pathname === '/') url.pathname = WEBSOCKET_PATH;
   return async () => {
     const { connectWebSocket } = await import('../links/websocket-client.ts');
     return connectWebSocket({ ...common, url: url.href });

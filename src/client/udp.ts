@@ -1,16 +1,20 @@
-import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Random } from '../base/random.ts';
 import type { Link } from '../links/link.ts';
 import type { UdpTicket } from '../wire/message.ts';
-import type { UdpSide } from './udp-side.ts';
+
+/** The UDP path of one connection, as `UdpSide` has it. */
+export interface UdpPath {
+  /** Whether best-effort messages take it at the moment. */
+  readonly up: boolean;
+  start(): void;
+  ticket(ticket: UdpTicket): void;
+  offer(frame: Uint8Array): boolean;
+  close(): void;
+}
 
 export interface ClientUdpOptions {
-  /** Whether to use UDP where the server offers it. */
-  readonly udp: boolean;
-  readonly udpProbeMs: number;
-  readonly clock: Clock;
-  readonly random: Random;
+  /** Makes the path to the server at an IP address; undefined: none is wanted, or there can be none, as in a browser. */
+  readonly openUdp: ((host: string, effects: ClientUdpEffects) => Promise<UdpPath>) | undefined;
   readonly log: Log;
 }
 
@@ -22,11 +26,11 @@ export interface ClientUdpEffects {
   readonly receive: (frame: Uint8Array) => void;
 }
 
-/** The UDP path of a client over all its connections; its code is loaded when the first one can have a path, so never in a browser. */
+/** The UDP path of a client over all its connections. */
 export class ClientUdp {
   readonly #options: ClientUdpOptions;
   readonly #effects: ClientUdpEffects;
-  #side: UdpSide | undefined;
+  #side: UdpPath | undefined;
   #link: Link | undefined;
   #offered = false;
 
@@ -42,16 +46,16 @@ export class ClientUdp {
 
   /** A connection stands. @param offered whether the server offers UDP; default: what it said when the session began. */
   connected(link: Link, offered = this.#offered): void {
-    const { udp, udpProbeMs, clock, random, log } = this.#options;
+    const { openUdp, log } = this.#options;
     const host = link.remoteAddress;
     this.#link = link;
     this.#offered = offered;
-    if (!udp || !offered || host === undefined) return;
+    if (!openUdp || !offered || host === undefined) return;
     const open = async (): Promise<void> => {
-      const { UdpSide } = await import('./udp-side.ts');
+      const side = await openUdp(host, this.#effects);
       if (link !== this.#link) return;
-      this.#side = new UdpSide({ ...this.#effects, host, probeMs: udpProbeMs, clock, random, log });
-      this.#side.start();
+      this.#side = side;
+      side.start();
     };
     open().catch((error: unknown) => log.debug({ err: error }, 'UDP cannot be used here'));
   }

@@ -1,12 +1,8 @@
 import { HashikeError } from '../base/errors.ts';
 import type { Link } from './link.ts';
 import { openStream, type OpenStreamOptions } from './open-stream.ts';
-import {
-  WEBSOCKET_PROTOCOL,
-  WebSocketLink,
-  type WebSocketLinkOptions,
-  webSocketOptions,
-} from './websocket-link.ts';
+import { WebSocketLink, type WebSocketLinkOptions, webSocketOptions } from './websocket-link.ts';
+import { WEBSOCKET_PROTOCOL } from './websocket-protocol.ts';
 
 export interface ConnectWebSocketOptions extends OpenStreamOptions, WebSocketLinkOptions {
   /** `ws://` or `wss://`, as the request and a proxy are to see it. */

@@ -2,36 +2,22 @@ import type { WebSocket } from 'ws';
 import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import { LongFormDelimiter } from '../wire/long-form-delimiter.ts';
-import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES } from '../wire/numbers.ts';
+import { MESSAGE_HEADER_BYTES } from '../wire/numbers.ts';
 import { CLOSE_TIMEOUT_MS, farewell } from './closing.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
-
-export const WEBSOCKET_PROTOCOL = 'hashike.tlv.1';
+import {
+  checkLength,
+  cleanCodes,
+  CloseCode,
+  HIGH_WATER_BYTES,
+  MAX_WEBSOCKET_BYTES,
+} from './websocket-protocol.ts';
 
 /** What both ends tell the library: the size of clause 3.5.2, and no compression, which costs memory per connection and gains little on short messages. */
 export const webSocketOptions = {
-  maxPayload: MESSAGE_HEADER_BYTES + MAX_PAYLOAD_BYTES,
+  maxPayload: MAX_WEBSOCKET_BYTES,
   perMessageDeflate: false,
 } as const;
-
-/** Waiting bytes over which `send` answers false; `drained` comes at half of them. */
-const HIGH_WATER_BYTES = 65_536;
-
-/** Status codes of RFC 6455, section 7.4.1. */
-const CloseCode = {
-  NORMAL: 1000,
-  GOING_AWAY: 1001,
-  PROTOCOL_ERROR: 1002,
-  UNSUPPORTED_DATA: 1003,
-  NO_STATUS: 1005,
-  TOO_BIG: 1009,
-} as const;
-
-const cleanCodes: ReadonlySet<number> = new Set([
-  CloseCode.NORMAL,
-  CloseCode.GOING_AWAY,
-  CloseCode.NO_STATUS,
-]);
 
 export interface WebSocketLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
@@ -99,12 +85,7 @@ export class WebSocketLink implements Link {
   }
 
   send(frame: Uint8Array): boolean {
-    if (frame.length > this.capabilities.mtu) {
-      throw new HashikeError('HSK-1103', 'a frame is longer than the link takes', {
-        length: frame.length,
-        most: this.capabilities.mtu,
-      });
-    }
+    checkLength(frame, this.capabilities.mtu);
     if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return true;
     if (this.#batchBytes + frame.length > webSocketOptions.maxPayload) this.#flush();
     if (this.#batch.length === 0) setImmediate(() => this.#flush());

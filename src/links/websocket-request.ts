@@ -1,7 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { WEBSOCKET_PROTOCOL } from './websocket-link.ts';
-
-export const WEBSOCKET_PATH = '/tlv';
+import { WEBSOCKET_PATH, WEBSOCKET_PROTOCOL } from './websocket-protocol.ts';
 
 /** An answer of HTTP that is no success. */
 export interface HttpRefusal {

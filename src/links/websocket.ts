@@ -7,13 +7,9 @@ import { DropReport } from '../base/drop-report.ts';
 import { type Accepted, peerOf } from './accepted.ts';
 import type { Link, LinkSource } from './link.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
-import {
-  WEBSOCKET_PROTOCOL,
-  WebSocketLink,
-  type WebSocketLinkOptions,
-  webSocketOptions,
-} from './websocket-link.ts';
-import { type HttpRefusal, pathOf, refusalOf, WEBSOCKET_PATH } from './websocket-request.ts';
+import { WebSocketLink, type WebSocketLinkOptions, webSocketOptions } from './websocket-link.ts';
+import { WEBSOCKET_PATH, WEBSOCKET_PROTOCOL } from './websocket-protocol.ts';
+import { type HttpRefusal, pathOf, refusalOf } from './websocket-request.ts';
 
 export interface WebSocketSourceOptions extends ListenerOptions, WebSocketLinkOptions {
   /** Origins whose pages may connect, beside those of the own host; `*`: all. */

@@ -1,3 +1,4 @@
+import { utf8 } from '../base/bytes.ts';
 import { HashikeError } from '../base/errors.ts';
 
 /** Most bytes of a topic or filter (clause 2.3). */
@@ -21,7 +22,7 @@ export function validateFilter(filter: string): void {
 
 function wrongText(text: string): string | undefined {
   if (text === '') return 'is empty';
-  if (text.length * MAX_BYTES_PER_UNIT > MAX_BYTES && Buffer.byteLength(text) > MAX_BYTES) {
+  if (text.length * MAX_BYTES_PER_UNIT > MAX_BYTES && utf8(text).length > MAX_BYTES) {
     return `is longer than ${MAX_BYTES} bytes`;
   }
   if (text.includes('\0')) return 'holds a NUL';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HashikeError } from '../../../src/base/errors.ts';
 import { connect, encodeContent, type HashikeClient } from '../../../src/client/index.ts';
-import { settingsOf } from '../../../src/client/options.ts';
+import { settingsOf } from '../../../src/client/connect.ts';
 import type { Link } from '../../../src/links/link.ts';
 import type { Message } from '../../../src/wire/message.ts';
 import { MessageType, Reason } from '../../../src/wire/numbers.ts';

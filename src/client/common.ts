@@ -1,0 +1,5 @@
+/** What `hashike/client` gives in Node and in browsers alike. */
+export { HashikeError } from '../base/errors.ts';
+export { type ContentSection, contentSections, encodeContent } from '../wire/content.ts';
+export type { HashikeClient, PublishOptions, SubscribeOptions } from './client.ts';
+export type { ClientMessage, ClientSubscription } from './subscription.ts';
