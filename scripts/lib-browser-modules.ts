@@ -20,20 +20,17 @@ export function checkBrowserModules(
   let bytes = 0;
   for (const path of modules) {
     const code = read(path);
+    const report = (rule: string, { start }: Node): void => {
+      const line = code.slice(0, start).split('\n').length;
+      found.push({ path, line, rule, cure: `${entry} reaches it: keep Node out of it` });
+    };
     bytes += Buffer.byteLength(code);
     walk(parseSync(path, code).program, undefined, '', (node, parent, key) => {
-      const { specifier = '' } = referenceOf(node) ?? {};
-      const name = globalOfNode(node, parent, key);
-      if (specifier.startsWith('.')) modules.add(join(dirname(path), specifier));
-      const rule = specifier.startsWith('.') ? '' : specifier && `imports ${specifier}`;
-      if (!rule && !name) return;
-      const line = code.slice(0, node.start).split('\n').length;
-      found.push({
-        path,
-        line,
-        rule: rule || `uses ${name}`,
-        cure: `${entry} reaches it: keep Node out of it`,
-      });
+      const specifier = referenceOf(node)?.specifier;
+      const global = globalOfNode(node, parent, key);
+      if (specifier?.startsWith('.')) modules.add(join(dirname(path), specifier));
+      else if (specifier !== undefined) report(`imports ${specifier}`, node);
+      if (global !== undefined) report(`uses ${global}`, node);
     });
   }
   if (bytes <= most) return found;

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { checkBrowserModules } from '../../../scripts/lib-browser-modules.ts';
 
-describe('what a browser loads', () => {
-  const check = (files: Readonly<Record<string, string>>, most?: number): readonly string[] =>
-    checkBrowserModules('dist/a.js', (path) => files[path] ?? '', most).map(
-      ({ path, rule }) => `${path} ${rule}`,
-    );
+function check(files: Readonly<Record<string, string>>, most?: number): readonly string[] {
+  return checkBrowserModules('dist/a.js', (path) => files[path] ?? '', most).map(
+    ({ path, rule }) => `${path} ${rule}`,
+  );
+}
 
+describe('what a browser loads', () => {
   test('may load modules of its own, in circles too', () => {
     expect(
       check({
