@@ -28,7 +28,7 @@ export interface MqttBridgeOptions {
   /** Name of the gateway. */
   readonly gateway: string;
   readonly spool: Pick<Spool, 'id' | 'append' | 'consumer'>;
-  readonly broker: Pick<BrokerPort, 'publish' | 'addDurable'>;
+  readonly broker: Pick<BrokerPort, 'publish' | 'addDurable' | 'taken'>;
   readonly profiles: Profiles;
   /** In whose name commands are published. */
   readonly principal: Principal;
@@ -121,13 +121,17 @@ export class MqttBridge {
     });
     this.#reconnect = new Backoff({ ...RECONNECT_MS, random });
     this.#since = clock.wall();
-    const queue = broker.addDurable({ consumer: MQTT_BRIDGE, except: MQTT_BRIDGE });
+    const queue = broker.addDurable({
+      consumer: MQTT_BRIDGE,
+      except: MQTT_BRIDGE,
+      confirms: this.#consumer,
+    });
     for (const filter of config.forward) queue.add(filter);
   }
 
   /** Begins to connect, and goes on trying until `close`. */
   open(): void {
-    const { clock, random, counters } = this.#options;
+    const { broker, clock, random, counters } = this.#options;
     const taken = counters.counter('upstream_taken', { link: MQTT_BRIDGE });
     this.#pump = new Pump({
       consumer: this.#consumer,
@@ -137,6 +141,7 @@ export class MqttBridge {
       refuse: (record, reason) => this.#refused.keep(record, reason),
       stalled: () => this.#session?.drop('the broker answers no publish'),
       taken: () => taken.add(),
+      settled: ({ publication }) => broker.taken(publication.origin, MQTT_BRIDGE),
     });
     this.#closing = new AbortController();
     this.#connect();

@@ -34,6 +34,8 @@ export interface PumpOptions {
   stalled(): void;
   /** The upstream took a message. */
   taken(): void;
+  /** Nothing more will be done with a message, taken or refused for good: said of each, in their order. */
+  settled(record: StoredPublication): void;
 }
 
 interface InFlight {
@@ -253,6 +255,7 @@ export class Pump {
     this.#bytes -= message.weight;
     const left = this.#inFlight.findIndex(({ state }) => state !== 'settled');
     const settled = this.#inFlight.splice(0, left === -1 ? this.#inFlight.length : left);
+    for (const { record } of settled) this.#options.settled(record);
     const last = settled.at(-1);
     if (last) this.#settled.advance(last.record.seq);
   }
@@ -323,6 +326,7 @@ export class Pump {
     try {
       await this.#options.refuse(record, 'ends-the-connection');
       this.#suspicion.clear(record.seq);
+      this.#options.settled(record);
       this.#settled.advance(record.seq);
       this.#rewind();
     } catch (error) {

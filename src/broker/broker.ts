@@ -5,9 +5,10 @@ import { HashikeError } from '../base/errors.ts';
 import type { SessionMark, Spool, SpoolAppend } from '../spool/ports.ts';
 import { FilterTree } from '../topic/filter-tree.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
-import type { Publication } from '../wire/publication.ts';
+import type { Origin, Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import type { Access } from './access.ts';
+import { Confirmations } from './confirmations.ts';
 import { LastValues, type Value } from './last-values.ts';
 import { type LiveRoute, Matches, type Match, type Route } from './matches.ts';
 import { asLive, Retained } from './retained.ts';
@@ -39,6 +40,7 @@ export interface BrokerOptions {
 export class Broker implements BrokerPort {
   /** What was published with RETAIN. To be loaded before anything is published. */
   readonly retained: Retained;
+  readonly confirmations = new Confirmations();
   readonly #access: Access;
   readonly #spool: BrokerOptions['spool'];
   readonly #clock: Clock;
@@ -75,6 +77,7 @@ export class Broker implements BrokerPort {
         const wanted = publication.reliable || reliableOnly !== true;
         if (!wanted || except === publication.origin.clientId) continue;
         records.push({ consumer, publication: reliableOnly ? asLive(publication) : publication });
+        this.confirmations.given(publication.origin, consumer);
       }
     }
     // The spool keeps the order of the calls, so it is asked before anybody else can publish in between.
@@ -163,6 +166,8 @@ export class Broker implements BrokerPort {
   }
 
   addDurable(options: DurableOptions): DurableQueue {
+    const { consumer, confirms } = options;
+    if (confirms) this.confirmations.addUpstream(consumer, confirms);
     const filters = new Set<string>();
     return {
       add: (filter) => {
@@ -179,6 +184,10 @@ export class Broker implements BrokerPort {
         filters.clear();
       },
     };
+  }
+
+  taken(origin: Origin, consumer: string): void {
+    this.confirmations.taken(origin, consumer);
   }
 
   lastValue(topic: string, by: Principal): Publication | undefined {

@@ -11,6 +11,7 @@ import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import { isShortForm } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
+import type { Confirming } from './confirmations.ts';
 import { Custody } from './custody.ts';
 import { DurableFeed, type Sent } from './durable-feed.ts';
 import { GuardedPipe } from './guarded-pipe.ts';
@@ -59,6 +60,8 @@ export class ClientSession implements Subscriber {
   readonly #requests: SessionRequests;
   readonly #udp: SessionUdp;
   readonly #relay: Relay;
+  /** Where the client asked with CONFIRM. */
+  readonly #confirming: Confirming | undefined;
   readonly #log: Log;
   #carrier: Carrier | undefined;
   /** The context as it was last written. */
@@ -139,7 +142,10 @@ export class ClientSession implements Subscriber {
         idHex: this.idHex,
         durable: this.durable,
         timestamp: () => this.timestamp(),
-        settle: (messageId) => this.#pipe.act((session, now) => session.settle(messageId, now)),
+        settle: (messageId) => {
+          this.#pipe.act((session, now) => session.settle(messageId, now));
+          this.#confirming?.changed();
+        },
         control: (message) => this.#pipe.act((session, now) => session.sendControl(message, now)),
         openUdp: () => (this.#carrier?.link.capabilities.reliable ? this.#udp.open() : undefined),
         end: (reason, will) => this.#end(reason, will),
@@ -157,6 +163,14 @@ export class ClientSession implements Subscriber {
       counters,
       log: this.#log,
     });
+    this.#confirming = context.confirm
+      ? broker.confirmations.open({
+          clock,
+          sessionId: this.idHex,
+          settled: () => this.settled,
+          tell: (messageId) => this.#confirm(messageId),
+        })
+      : undefined;
     this.#relay = new Relay({ session: this.#relayed(), principal, broker, clock });
     this.#feed =
       queue &&
@@ -224,6 +238,7 @@ export class ClientSession implements Subscriber {
       if (peerReceived === undefined) pipe.act((session, now) => session.sendResume(now));
     });
     this.#feed?.pump();
+    this.#confirming?.again();
   }
 
   /** The connection is gone. */
@@ -246,7 +261,9 @@ export class ClientSession implements Subscriber {
   run(bytes: Uint8Array, from: number, to: number): number {
     return this.#pipe.drive((pipe) => {
       const end = this.#relay.run(bytes, from, to);
-      if (end > from) pipe.act((session, now) => session.admitted(now));
+      if (end === from) return end;
+      pipe.act((session, now) => session.admitted(now));
+      this.#confirming?.changed();
       return end;
     });
   }
@@ -261,6 +278,7 @@ export class ClientSession implements Subscriber {
 
   drained(): void {
     this.#pipe.drive((pipe) => pipe.drained());
+    this.#confirming?.changed();
   }
 
   deliver(delivery: Delivery): void {
@@ -293,6 +311,7 @@ export class ClientSession implements Subscriber {
 
   /** Stops it for the end of the gateway; it goes on from disk. */
   suspend(): void {
+    this.#confirming?.close();
     this.#requests.stop();
     if (this.#feed && this.#queue) this.#queue.released = this.#feed.stop();
     this.detach();
@@ -327,6 +346,13 @@ export class ClientSession implements Subscriber {
       },
       reset: () => undefined,
     };
+  }
+
+  #confirm(messageId: number): boolean {
+    const type = MessageType.CONFIRMED;
+    return this.#pipe.act((session, now) =>
+      session.sendControl({ type, timestamp: session.timestamp(now), messageId }, now),
+    );
   }
 
   /** Tells a watcher who came or left (clause 5.8). */

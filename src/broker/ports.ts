@@ -1,5 +1,5 @@
 import type { SpoolConsumer } from '../spool/ports.ts';
-import type { Publication } from '../wire/publication.ts';
+import type { Origin, Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 
 /** Somebody the broker knows: who they are and what they may do. The answers are remembered: who may do something else is somebody else. */
@@ -38,6 +38,8 @@ export interface DurableOptions {
   readonly except?: string | undefined;
   /** It is the queue of a client: it takes reliable publications only, and RETAIN stands on those alone that are of old. */
   readonly reliableOnly?: boolean | undefined;
+  /** It is an upstream: a publisher that asked with CONFIRM waits until it says `taken`. What lies there for it. */
+  readonly confirms?: Pick<SpoolConsumer, 'depth'> | undefined;
 }
 
 /** The filters of a durable consumer. Records that are on disk already stay when a filter is removed. */
@@ -84,6 +86,8 @@ export interface BrokerPort {
   ): Subscription;
   /** Makes what filters added to it match wait on disk for `options.consumer`. */
   addDurable(options: DurableOptions): DurableQueue;
+  /** `consumer`, an upstream, is done with a record: to be said of each, in their order. */
+  taken(origin: Origin, consumer: string): void;
   /** The newest publication seen on `topic` (bounded by the limit `lastValues`). Throws HSK-3001 or HSK-1201. */
   lastValue(topic: string, by: Principal): Publication | undefined;
   /** The principal whose token this is, or undefined, as for a token that several clients share. Constant-time in the token. */

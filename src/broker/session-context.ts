@@ -11,6 +11,8 @@ export interface SessionContext {
   /** Epoch ms at which its clock began (clause 3.1.3). */
   readonly epochWall: number;
   readonly will?: PublishBody | undefined;
+  /** The client wants CONFIRMED. */
+  readonly confirm: boolean;
   readonly aliases: readonly AliasEntry[];
   readonly subscriptions: readonly { readonly filter: string; readonly reliable: boolean }[];
 }
@@ -20,7 +22,7 @@ const NO_TOKEN = new Uint8Array(1);
 
 /** The context as the messages that would make it anew: TIME, CONNECT_TOKEN, then an ALIAS or SUBSCRIBE for each entry. */
 export function encodeContext(context: SessionContext): Uint8Array {
-  const { keepAliveMs, resumeWindowMs, epochWall, will, aliases, subscriptions } = context;
+  const { keepAliveMs, resumeWindowMs, epochWall, will, confirm, aliases, subscriptions } = context;
   const messages: Message[] = [
     { type: MessageType.TIME, timestamp: 0, requestId: 0, serverTime: epochWall, echo: 0 },
     {
@@ -29,7 +31,7 @@ export function encodeContext(context: SessionContext): Uint8Array {
       token: NO_TOKEN,
       keepAlive: keepAliveMs,
       resumeWindow: resumeWindowMs,
-      confirm: false,
+      confirm,
       will,
       aliases: [],
     },
@@ -54,7 +56,9 @@ export function decodeContext(bytes: Uint8Array): SessionContext {
   const aliases: AliasEntry[] = [];
   const subscriptions: { filter: string; reliable: boolean }[] = [];
   let epochWall: number | undefined;
-  let connect: { keepAliveMs: number; resumeWindowMs: number; will: PublishBody | undefined } | undefined;
+  let connect:
+    | { keepAliveMs: number; resumeWindowMs: number; will: PublishBody | undefined; confirm: boolean }
+    | undefined;
   for (const message of messagesIn(bytes)) {
     if (message.type === MessageType.TIME) epochWall = message.serverTime;
     if (message.type === MessageType.ALIAS) aliases.push(...message.entries);
@@ -62,8 +66,8 @@ export function decodeContext(bytes: Uint8Array): SessionContext {
       subscriptions.push(...message.topics.map((filter) => ({ filter, reliable: !message.bestEffort })));
     }
     if (message.type === MessageType.CONNECT_TOKEN) {
-      const { keepAlive = 0, resumeWindow = 0, will } = message;
-      connect = { keepAliveMs: keepAlive, resumeWindowMs: resumeWindow, will };
+      const { keepAlive = 0, resumeWindow = 0, will, confirm } = message;
+      connect = { keepAliveMs: keepAlive, resumeWindowMs: resumeWindow, will, confirm };
     }
   }
   if (epochWall === undefined || !connect) {

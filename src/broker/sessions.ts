@@ -110,6 +110,7 @@ export class Sessions {
           resumeWindowMs,
           epochWall: clock.wall(),
           will: connect.will,
+          confirm: connect.confirm,
           aliases: [...profile.aliases, ...connect.aliases],
           subscriptions: [],
         },

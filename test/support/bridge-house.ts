@@ -5,7 +5,7 @@ import { createMqttBridge, MQTT_BRIDGE, type MqttBridge } from '../../src/bridge
 import type { BrokerPort, DurableOptions } from '../../src/broker/ports.ts';
 import { configSchema, type MqttConfig } from '../../src/config/schema.ts';
 import { compileProfiles, type ProfilesDescription } from '../../src/profiles/profiles.ts';
-import type { Publication } from '../../src/wire/publication.ts';
+import type { Origin, Publication } from '../../src/wire/publication.ts';
 import { RecordingLog } from './recording-log.ts';
 import { openTempSpool, type TempSpool } from './temp-spool.ts';
 
@@ -23,6 +23,8 @@ export class BridgeHouse implements AsyncDisposable {
   readonly counters = new Counters();
   /** Commands, as they were published locally. */
   readonly commands: Publication[] = [];
+  /** Origins of what the bridge is done with. */
+  readonly confirmed: Origin[] = [];
   readonly durable: { readonly options: DurableOptions; readonly filters: string[] }[] = [];
   /** Replaced by tests that want the broker to wait or to refuse. */
   publish: (publication: Publication) => Promise<void> = async (publication) => {
@@ -48,7 +50,11 @@ export class BridgeHouse implements AsyncDisposable {
       config,
       gateway: 'gw',
       spool: this.temp.spool,
-      broker: { publish: (publication) => this.publish(publication), addDurable: this.#addDurable },
+      broker: {
+        publish: (publication) => this.publish(publication),
+        addDurable: this.#addDurable,
+        taken: (origin) => void this.confirmed.push(origin),
+      },
       profiles: compileProfiles(profiles),
       principal: { clientId: MQTT_BRIDGE, mayPublish: () => true, maySubscribe: () => true },
       clock: systemClock,

@@ -80,7 +80,8 @@ export class ServedBroker {
     const common = { clock: this.clock, random: systemRandom, counters: this.counters, log: this.log };
     const access = new Access(clients);
     this.broker = new Broker({ ...common, access, spool, limits });
-    const bridge = this.broker.addDurable({ consumer: 'bridge', except: 'bridge' });
+    const confirms = spool.consumer('bridge');
+    const bridge = this.broker.addDurable({ consumer: 'bridge', except: 'bridge', confirms });
     for (const filter of options.forward ?? []) bridge.add(filter);
     this.connections = new Connections({
       ...common,

@@ -56,6 +56,7 @@ function house() {
   const clock = new VirtualClock();
   const consumer = new MemoryConsumer();
   const kept: { readonly seq: number; readonly reason: string }[] = [];
+  const settled: number[] = [];
   const seen = { stalled: 0, keepFails: false };
   const pump = new Pump({
     consumer,
@@ -71,6 +72,7 @@ function house() {
       seen.stalled += 1;
     },
     taken: () => undefined,
+    settled: ({ seq }) => void settled.push(seq),
   });
   const append = async (count: number): Promise<void> => {
     consumer.append(...Array.from({ length: count }, (_, index) => publicationOf(index + 1)));
@@ -86,7 +88,7 @@ function house() {
     clock.advance(ms);
     await settle();
   };
-  return { clock, consumer, kept, seen, pump, append, connect, pass };
+  return { clock, consumer, kept, settled, seen, pump, append, connect, pass };
 }
 
 describe('Pump', () => {
@@ -312,7 +314,7 @@ describe('Pump', () => {
     expect(consumer.seqs).toEqual([3]);
   });
 
-  test('whatever the upstream does, nothing leaves the disk that was neither taken nor kept aside', async () => {
+  test('whatever the upstream does, nothing leaves the disk that was neither taken nor kept aside, and each is said to be settled once, in order', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 5 }) }),
       fc.record({
@@ -327,7 +329,7 @@ describe('Pump', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const { append, connect, pump, consumer, kept, pass } = house();
+        const { append, connect, pump, consumer, kept, settled, pass } = house();
         const done = new Set<number>();
         let upstream = await connect(4, done);
         let connected = true;
@@ -369,6 +371,7 @@ describe('Pump', () => {
         }
         holds();
         expect(consumer.seqs).toEqual([]);
+        expect(settled).toEqual(Array.from({ length: appended }, (_, index) => index + 1));
       }),
       { numRuns: 1000 },
     );
