@@ -20,6 +20,7 @@ export const toolTable = {
   'coap-client-notls': debian('libcoap3-bin'),
   socat: debian('socat'),
   tshark: debian('tshark'),
+  chromium: debian('chromium'),
   'systemd-analyze': debian('systemd'),
   'systemd-nspawn': debian('systemd-container'),
   mmdebstrap: debian('mmdebstrap'),

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parse, stringify } from 'yaml';
+import { GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
+import { repositoryRoot } from '../../scripts/lib-findings.ts';
+import { freePort } from './free-port.ts';
+
+/** Of examples/rooms/hashike.yaml. */
+export const ROOMS_TOKEN = 'a token for the example';
+
+/** The example with rooms as a user would have it: in a project of its own, beside the package `hashike` compiled from the sources; with a gateway that is started. */
+export class Rooms implements AsyncDisposable {
+  readonly directory: string;
+  readonly ports: { readonly tcp: number; readonly webSocket: number };
+  readonly gateway: GatewayProcess;
+  /** Address of the page. */
+  readonly page: string;
+  readonly #programs: readonly ChildProcess[];
+
+  private constructor(parts: Pick<Rooms, 'directory' | 'ports' | 'gateway' | 'page'>, server: ChildProcess) {
+    this.directory = parts.directory;
+    this.ports = parts.ports;
+    this.gateway = parts.gateway;
+    this.page = parts.page;
+    this.#programs = [server];
+  }
+
+  static async open(): Promise<Rooms> {
+    const cache = join(repositoryRoot, '.cache/test');
+    mkdirSync(cache, { recursive: true });
+    const directory = mkdtempSync(join(cache, 'rooms-'));
+    compile(join(directory, 'node_modules/hashike'));
+    cpSync(join(repositoryRoot, 'examples/rooms'), directory, { recursive: true });
+    const server = program(directory, 'serve.js', '0');
+    const [page = ''] = (await once(
+      createInterface({ input: server.stdout ?? process.stdin }),
+      'line',
+    )) as string[];
+    const ports = { tcp: await freePort(), webSocket: await freePort() };
+    const config = join(directory, 'hashike.yaml');
+    const example = parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(
+      config,
+      stringify({
+        ...example,
+        gateway: {
+          name: 'rooms',
+          stateDirectory: join(directory, 'state'),
+          runtimeDirectory: join(directory, 'run'),
+        },
+        listen: {
+          tcp: { port: ports.tcp },
+          websocket: { port: ports.webSocket, origins: [new URL(page).origin] },
+        },
+      }),
+    );
+    const gateway = new GatewayProcess(config);
+    await gateway.start();
+    return new Rooms({ directory, ports, gateway, page }, server);
+  }
+
+  /** Starts the program for the terminal. */
+  chat(...args: readonly string[]): ChildProcess {
+    return program(this.directory, 'chat.js', '--url', `hashike://127.0.0.1:${this.ports.tcp}`, ...args);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway.stop('SIGTERM');
+    for (const each of this.#programs) {
+      const gone = once(each, 'exit');
+      each.kill();
+      await gone;
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Puts into `directory` what the published package holds for those who import it. */
+function compile(directory: string): void {
+  const tsc = join(repositoryRoot, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', join(directory, 'dist')];
+  const { status, stdout } = spawnSync(process.execPath, args, { cwd: repositoryRoot, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the package does not compile:\n${stdout}`);
+  cpSync(join(repositoryRoot, 'package.json'), join(directory, 'package.json'));
+}
+
+function program(directory: string, name: string, ...args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [join(directory, name), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+}
