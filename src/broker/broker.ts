@@ -110,14 +110,18 @@ export class Broker implements BrokerPort {
   relay(publish: PublishView, match: Match, now: number, typed: Value): void {
     this.#published.add();
     const published = publish.messageId !== undefined;
-    for (const { subscriber, reliable, queued } of match.live) {
-      if (queued && published) continue;
+    for (const { subscriber, reliable } of match.live) {
       this.#delivered.add();
       const both = reliable && published;
       if (!subscriber.relay?.(publish, both, now)) {
         subscriber.deliver({ publication: typed.publication, reliable: both });
       }
     }
+  }
+
+  /** What is kept as the newest of a topic that is published to now: to be renewed, or replaced with `keep`. */
+  kept(topic: string): Value | undefined {
+    return this.#lastValues.renew(topic);
   }
 
   /** Keeps what was relayed as the newest of its topic. */

@@ -109,7 +109,7 @@ export class Connection implements LinkHandler, Carrier {
       at = this.#session?.run(bytes, at, to) ?? at;
       if (at >= to) break;
       const end = frameEnd(bytes, at);
-      this.frame(bytes.subarray(at, end));
+      this.frame(bytes.slice(at, end));
       at = end;
     }
   }

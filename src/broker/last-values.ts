@@ -15,6 +15,15 @@ export class LastValues {
     this.#limit = limit;
   }
 
+  /** The value of a topic that is published to now, to be renewed. */
+  renew(topic: string): Value | undefined {
+    const value = this.#values.get(topic);
+    if (!value) return undefined;
+    this.#values.delete(topic);
+    this.#values.set(topic, value);
+    return value;
+  }
+
   /** @param value must not keep alive more than its own bytes */
   set(topic: string, value: Value): void {
     this.#values.delete(topic);

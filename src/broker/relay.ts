@@ -73,46 +73,63 @@ export class Relay {
 
   /** The message that is being passed on, for those who want it as an object. */
   get publication(): Publication {
-    return this.#received(this.#publish.frame).publication;
+    return new Received(this.#publish, this.#publisher(), this.#age()).publication;
   }
 
   #keepNewest(bytes: Uint8Array): void {
+    if (this.#touched.length === 0) return;
+    const { broker } = this.#options;
     const publish = this.#publish;
+    const publisher = this.#publisher();
     for (const match of this.#touched) {
       publish.read(bytes, match.newestAt);
       match.newestAt = -1;
-      // A copy, or all that was received with it would be kept alive too.
-      this.#options.broker.keep(match.topic, this.#received(publish.frame.slice()));
+      const kept = broker.kept(match.topic);
+      if (kept instanceof Received) kept.renew(publish, publisher, this.#age());
+      else broker.keep(match.topic, new Received(publish, publisher, this.#age()));
     }
     this.#touched.length = 0;
   }
 
-  /** @param frame of the message that the view is on */
-  #received(frame: Uint8Array): Received {
+  #publisher(): Publisher {
     const { session, principal, clock } = this.#options;
-    const age = session.age(this.#publish.timestamp, this.#now);
-    return new Received(frame, age, {
-      clientId: principal.clientId,
-      sessionId: session.idHex,
-      wall: clock.wall(),
-    });
+    return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
+  }
+
+  /** Of the message that the view is on. */
+  #age(): Age {
+    return this.#options.session.age(this.#publish.timestamp, this.#now);
   }
 }
 
-/** A PUBLISH as it was received: seldom does anybody want more of it. */
+/** A PUBLISH as it was received: seldom does anybody want more of it. What was received with it is not kept alive. */
 class Received implements Value {
-  readonly #frame: Uint8Array;
-  readonly #age: Age;
-  readonly #publisher: Publisher;
+  #memory: Uint8Array;
+  #length: number;
+  #publisher: Publisher;
+  #age: Age;
 
-  constructor(frame: Uint8Array, age: Age, publisher: Publisher) {
-    this.#frame = frame;
-    this.#age = age;
+  constructor(publish: PublishView, publisher: Publisher, age: Age) {
+    this.#memory = publish.frame.slice();
+    this.#length = this.#memory.length;
     this.#publisher = publisher;
+    this.#age = age;
+  }
+
+  /** Becomes a newer one. */
+  renew(publish: PublishView, publisher: Publisher, age: Age): void {
+    const { frame } = publish;
+    // Memory that is too large by far is worth another piece.
+    if (frame.length <= this.#memory.length && frame.length * 2 >= this.#memory.length) {
+      this.#memory.set(frame);
+    } else this.#memory = frame.slice();
+    this.#length = frame.length;
+    this.#publisher = publisher;
+    this.#age = age;
   }
 
   get publication(): Publication {
-    const message = decodeMessage(this.#frame);
+    const message = decodeMessage(this.#memory.slice(0, this.#length));
     if (message.type !== MessageType.PUBLISH) {
       throw new HashikeError('HSK-1001', 'what was passed on is no PUBLISH', { type: message.type });
     }

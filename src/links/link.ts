@@ -21,7 +21,7 @@ export interface LinkHandler {
   frame(bytes: Uint8Array): void;
   /**
    * In place of `frame`, where the handler takes it: the whole long-form messages from `from` to `to`, one after the other, their headers verified. Several that came at once cost less so. The
-   * bytes belong to the handler.
+   * bytes are lent for the time of the call.
    */
   run?(bytes: Uint8Array, from: number, to: number): void;
   /** The queue fell below its low-water mark after `send` had answered false. */

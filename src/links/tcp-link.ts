@@ -1,13 +1,18 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
+import { type Slab, Slabs } from '../base/slabs.ts';
 import { forEachFrame, LongFormDelimiter } from '../wire/long-form-delimiter.ts';
 import { MESSAGE_HEADER_BYTES } from '../wire/numbers.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import { peerOf } from './accepted.ts';
 import { CLOSE_TIMEOUT_MS, farewell } from './closing.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
-import type { Flushable, Slab, WriteTurn } from './write-turn.ts';
+import { readInto } from './read-into.ts';
+import { type Flushable, WriteTurn } from './write-turn.ts';
+
+/** Most bytes of one read. */
+const READ_BYTES = 128 * 1024;
 
 export interface TcpLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
@@ -19,6 +24,18 @@ export interface TcpLinkOptions {
 export interface LinkIdentity {
   readonly name: 'tcp' | 'tls';
   readonly certificate?: string | undefined;
+}
+
+/** What the connections of one source have in common. */
+export interface SharedByLinks {
+  readonly turn: WriteTurn;
+  readonly slabs: Slabs;
+  /** What each reads into. */
+  readonly incoming: Uint8Array;
+}
+
+export function sharedByLinks(): SharedByLinks {
+  return { turn: new WriteTurn(), slabs: new Slabs(), incoming: new Uint8Array(READ_BYTES) };
 }
 
 /**
@@ -35,7 +52,9 @@ export class TcpLink implements Link, Flushable {
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #delimiter: LongFormDelimiter;
-  readonly #turn: WriteTurn;
+  readonly #shared: SharedByLinks;
+  /** Whether reads go to `#shared.incoming`. */
+  readonly #inPlace: boolean;
   /** What was sent in this turn: the first `#slabLength` bytes. */
   #slab: Slab | undefined;
   #slabLength = 0;
@@ -44,25 +63,32 @@ export class TcpLink implements Link, Flushable {
   /** `close` was called, or the stream is lost: nothing goes up any more but `closed`. */
   #closing = false;
 
-  /** @param turn shared by the connections of a source */
-  constructor(socket: Socket, { name, certificate }: LinkIdentity, options: TcpLinkOptions, turn: WriteTurn) {
+  /** @param shared by the connections of a source */
+  constructor(
+    socket: Socket,
+    { name, certificate }: LinkIdentity,
+    options: TcpLinkOptions,
+    shared: SharedByLinks,
+  ) {
     this.name = name;
     this.certificate = certificate;
     this.#socket = socket;
     this.#clock = options.clock;
-    this.#turn = turn;
+    this.#shared = shared;
     this.peer = peerOf(socket);
     this.remoteAddress = socket.remoteAddress;
     const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
     this.capabilities = { reliable: true, shortForm: false, mtu: maxFrameBytes };
     this.#delimiter = new LongFormDelimiter({
       maxFrameBytes,
-      onFrame: (frame) => {
-        if (!this.#closing) this.#handler?.frame(frame);
-      },
       onRun: (bytes, from, to) => this.#run(bytes, from, to),
+      slabs: shared.slabs,
     });
     socket.setNoDelay(true);
+    this.#inPlace = readInto(socket, shared.incoming, (length) =>
+      this.#feed(shared.incoming.subarray(0, length)),
+    );
+    // Until `start`.
     socket.pause();
     socket.on('error', (error) => {
       this.#cause ??= new HashikeError('HSK-2101', 'the connection broke', { peer: this.peer }, error);
@@ -77,7 +103,10 @@ export class TcpLink implements Link, Flushable {
   start(handler: LinkHandler): void {
     this.#handler = handler;
     const socket = this.#socket;
-    socket.on('data', (chunk) => this.#feed(chunk));
+    // A plain array: of a Buffer `slice` would be no copy.
+    const feed = ({ buffer, byteOffset, length }: Buffer): void =>
+      this.#feed(new Uint8Array(buffer, byteOffset, length));
+    if (!this.#inPlace) socket.on('data', feed);
     socket.on('drain', () => {
       if (!this.#closing) handler.drained();
     });
@@ -121,7 +150,7 @@ export class TcpLink implements Link, Flushable {
     this.#slabLength = 0;
     if (this.#socket.writable) this.#socket.write(slab.bytes.subarray(0, length));
     // Whatever the operating system did not take at once is still read from there.
-    if (this.#socket.writableLength === 0) this.#turn.give(slab);
+    if (this.#socket.writableLength === 0) this.#shared.slabs.give(slab);
   }
 
   pause(): void {
@@ -156,20 +185,24 @@ export class TcpLink implements Link, Flushable {
   }
 
   #run(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#closing) return;
     const handler = this.#handler;
-    if (handler?.run && !this.#closing) handler.run(bytes, from, to);
-    else
-      forEachFrame(bytes, from, to, (frame) => {
-        if (!this.#closing) this.#handler?.frame(frame);
-      });
+    if (handler?.run) {
+      handler.run(bytes, from, to);
+      return;
+    }
+    // The handler's own.
+    forEachFrame(bytes.slice(from, to), 0, to - from, (frame) => {
+      if (!this.#closing) this.#handler?.frame(frame);
+    });
   }
 
   /** Where the next `length` bytes go in the slab. */
   #reserve(length: number): number {
     if (this.#slab && this.#slabLength + length > this.#slab.bytes.length) this.flush();
     if (!this.#slab) {
-      this.#slab = this.#turn.take(length);
-      this.#turn.atEnd(this);
+      this.#slab = this.#shared.slabs.take();
+      this.#shared.turn.atEnd(this);
     }
     const at = this.#slabLength;
     this.#slabLength += length;

@@ -1,8 +1,7 @@
 import type { Link, LinkSource } from './link.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import { openStream, type OpenStreamOptions } from './open-stream.ts';
-import { TcpLink, type TcpLinkOptions } from './tcp-link.ts';
-import { WriteTurn } from './write-turn.ts';
+import { sharedByLinks, TcpLink, type TcpLinkOptions } from './tcp-link.ts';
 
 export interface TcpSourceOptions extends ListenerOptions, TcpLinkOptions {}
 
@@ -11,7 +10,7 @@ export class TcpSource implements LinkSource {
   readonly #options: TcpSourceOptions;
   readonly #listener: Listener;
   readonly #links = new Set<TcpLink>();
-  readonly #turn = new WriteTurn();
+  readonly #shared = sharedByLinks();
 
   constructor(options: TcpSourceOptions) {
     this.#options = options;
@@ -26,7 +25,7 @@ export class TcpSource implements LinkSource {
   open(onLink: (link: Link) => void): Promise<void> {
     const name = this.#options.tls ? 'tls' : 'tcp';
     return this.#listener.open(({ socket, certificate }) => {
-      const link = new TcpLink(socket, { name, certificate }, this.#options, this.#turn);
+      const link = new TcpLink(socket, { name, certificate }, this.#options, this.#shared);
       this.#links.add(link);
       socket.once('close', () => this.#links.delete(link));
       onLink(link);
@@ -46,5 +45,5 @@ export interface ConnectTcpOptions extends TcpLinkOptions, OpenStreamOptions {}
 /** A link to a server, inside TLS where `tls` is given. Rejects with HSK-2103, HSK-2104 or HSK-2105: see `openStream`. */
 export function connectTcp(options: ConnectTcpOptions): Promise<Link> {
   const name = options.tls ? 'tls' : 'tcp';
-  return openStream(options, (socket) => new TcpLink(socket, { name }, options, new WriteTurn()));
+  return openStream(options, (socket) => new TcpLink(socket, { name }, options, sharedByLinks()));
 }

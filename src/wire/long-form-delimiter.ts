@@ -1,5 +1,9 @@
+import type { Slab, Slabs } from '../base/slabs.ts';
 import { HashikeError } from '../base/errors.ts';
 import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES } from './numbers.ts';
+
+/** A message of this length is worth a slab. */
+const MIN_SLAB_FRAME_BYTES = 4096;
 
 /**
  * Cuts a byte stream into long-form messages (clause 3.1). Only type range, length and limit are verified here, before
@@ -10,26 +14,31 @@ import { MAX_PAYLOAD_BYTES, MESSAGE_HEADER_BYTES } from './numbers.ts';
  */
 export class LongFormDelimiter {
   readonly #maxFrameBytes: number;
-  readonly #onFrame: (frame: Uint8Array) => void;
-  readonly #onRun: ((bytes: Uint8Array, from: number, to: number) => void) | undefined;
+  readonly #onRun: (bytes: Uint8Array, from: number, to: number) => void;
   readonly #header = new Uint8Array(MESSAGE_HEADER_BYTES);
   /** The message that is being put together: `#header` until its length is known. */
-  #partial = this.#header;
+  #partial: Uint8Array = this.#header;
   #filled = 0;
+  readonly #slabs: Slabs | undefined;
+  /** Where `#partial` lies, if it is large. */
+  #slab: Slab | undefined;
 
   /**
    * @param options.maxFrameBytes largest message with its header, in bytes; by default the largest there can be.
    * @param options.onFrame gets each whole message; the bytes are its own.
-   * @param options.onRun gets in place of `onFrame` the messages that lie whole in a chunk, one after the other, as far as they go.
+   * @param options.onRun gets in place of `onFrame` whole messages, one after the other, as many as came together.
+   * With `options.slabs` their bytes are lent for the time of the call: a large message is put together in one of these.
    */
   constructor(options: {
     readonly maxFrameBytes?: number | undefined;
-    readonly onFrame: (frame: Uint8Array) => void;
+    readonly onFrame?: (frame: Uint8Array) => void;
     readonly onRun?: (bytes: Uint8Array, from: number, to: number) => void;
+    readonly slabs?: Slabs;
   }) {
+    this.#slabs = options.slabs;
     this.#maxFrameBytes = options.maxFrameBytes ?? MESSAGE_HEADER_BYTES + MAX_PAYLOAD_BYTES;
-    this.#onFrame = options.onFrame;
-    this.#onRun = options.onRun;
+    const { onFrame = () => undefined } = options;
+    this.#onRun = options.onRun ?? ((bytes, from, to) => forEachFrame(bytes, from, to, onFrame));
   }
 
   /** Bytes kept of a message that is not whole yet. At the end of the stream anything but 0 means that it was cut off. */
@@ -45,7 +54,7 @@ export class LongFormDelimiter {
     let at = 0;
     while (at < chunk.length) {
       const end = this.#filled === 0 ? this.#wholeUpTo(chunk, at) : at;
-      if (end > at) this.#handOn(chunk, at, end);
+      if (end > at) this.#onRun(chunk, at, end);
       // What is left is the beginning of a message, or of none.
       at = end + this.#collect(chunk, end);
     }
@@ -64,30 +73,31 @@ export class LongFormDelimiter {
     return end;
   }
 
-  #handOn(chunk: Uint8Array, from: number, to: number): void {
-    if (this.#onRun) {
-      this.#onRun(chunk, from, to);
-      return;
-    }
-    forEachFrame(chunk, from, to, this.#onFrame);
-  }
-
   /** Copies what belongs to the message in work; returns how many bytes. */
   #collect(chunk: Uint8Array, at: number): number {
     const taken = Math.min(this.#partial.length - this.#filled, chunk.length - at);
     this.#partial.set(chunk.subarray(at, at + taken), this.#filled);
     this.#filled += taken;
     if (this.#partial === this.#header && this.#filled === MESSAGE_HEADER_BYTES) {
-      this.#partial = new Uint8Array(this.#frameLength(this.#header, 0));
+      this.#partial = this.#room(this.#frameLength(this.#header, 0));
       this.#partial.set(this.#header);
     }
     if (this.#partial !== this.#header && this.#filled === this.#partial.length) {
       const frame = this.#partial;
       this.#partial = this.#header;
       this.#filled = 0;
-      this.#onFrame(frame);
+      const slab = this.#slab;
+      this.#slab = undefined;
+      this.#onRun(frame, 0, frame.length);
+      if (slab) this.#slabs?.give(slab);
     }
     return taken;
+  }
+
+  #room(length: number): Uint8Array {
+    if (length < MIN_SLAB_FRAME_BYTES) return new Uint8Array(length);
+    this.#slab = this.#slabs?.take();
+    return this.#slab?.bytes.subarray(0, length) ?? new Uint8Array(length);
   }
 
   /** Bytes of the message whose header begins at `at`. */

@@ -14,6 +14,7 @@ const usage = `Usage: npm run bench -- [options]
 
 Runs the gateway, nats-server, mosquitto and aedes in turns on loopback, and prints each figure beside its bar.
 CPU times are those of the broker's process, from the operating system; figures are medians of the rounds.
+With HASHIKE_BENCH_PROFILES=FOLDER in the environment each gateway leaves a CPU profile there.
 
   --rounds N       rounds of each work (5)
   --work ID,ID     only these: ${works.map(({ id }) => id).join(' ')}

@@ -1,3 +1,4 @@
+import { concat } from '../../src/base/bytes.ts';
 import { HashikeError } from '../../src/base/errors.ts';
 import type { Link, LinkCapabilities, LinkHandler } from '../../src/links/link.ts';
 
@@ -33,13 +34,20 @@ export class MemoryLink implements Link {
   #scheduled = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
-  constructor(capabilities: LinkCapabilities) {
+  readonly #runs: boolean;
+
+  /** @param runs what lies there is handed on together, as TCP does it, where the handler takes it so */
+  constructor(capabilities: LinkCapabilities, runs: boolean) {
     this.capabilities = capabilities;
+    this.#runs = runs;
   }
 
-  static pair(capabilities: LinkCapabilities = streamCapabilities): [MemoryLink, MemoryLink] {
-    const a = new MemoryLink(capabilities);
-    const b = new MemoryLink(capabilities);
+  static pair(
+    capabilities: LinkCapabilities = streamCapabilities,
+    runs = capabilities.reliable,
+  ): [MemoryLink, MemoryLink] {
+    const a = new MemoryLink(capabilities, runs);
+    const b = new MemoryLink(capabilities, runs);
     a.#other = b;
     b.#other = a;
     return [a, b];
@@ -107,7 +115,8 @@ export class MemoryLink implements Link {
       const frame = this.#incoming.shift();
       if (!frame) break;
       this.#incomingBytes -= frame.length;
-      this.#handler?.frame(frame);
+      if (this.#runs && this.#handler?.run && isWhole(frame)) this.#handOnRun(frame);
+      else this.#handler?.frame(frame);
     }
     const other = this.#other;
     if (this.#incoming.length === 0 && other.#full) {
@@ -118,10 +127,30 @@ export class MemoryLink implements Link {
     if (bothHaveRead && (this.#state === 'closing' || other.#state !== 'open')) this.#end(undefined);
   }
 
+  /** Hands `first` and what follows it on as a run, where it is whole messages; the bytes are lent, so they are spoilt afterwards. */
+  #handOnRun(first: Uint8Array): void {
+    const frames = [first];
+    for (let next = this.#incoming[0]; next && isWhole(next); next = this.#incoming[0]) {
+      this.#incoming.shift();
+      this.#incomingBytes -= next.length;
+      frames.push(next);
+    }
+    const bytes = concat([new Uint8Array(4), ...frames]);
+    this.#handler?.run?.(bytes, 4, bytes.length);
+    bytes.fill(0xee);
+  }
+
   #end(cause: HashikeError | undefined): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#handler?.closed(cause);
     this.#other.#schedule();
   }
+}
+
+/** Whether it is one message in the long form, as far as its header tells. */
+function isWhole(frame: Uint8Array): boolean {
+  const [zero, type, high = 0, low = 0] = frame;
+  const length = (high << 8) | low;
+  return zero === 0 && type !== 0 && length % 4 === 0 && frame.length === 8 + length;
 }

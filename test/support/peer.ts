@@ -107,7 +107,7 @@ export class ServedBroker {
 
   /** A new link, with nothing said on it. */
   peer(capabilities: LinkCapabilities = streamCapabilities): Peer {
-    const [server, client] = MemoryLink.pair(capabilities);
+    const [server, client] = MemoryLink.pair(capabilities, this.#options.runs);
     this.connections.accept(server);
     return new Peer(client);
   }
@@ -138,6 +138,8 @@ export interface ServedBrokerOptions {
   readonly limits?: Partial<Config['limits']>;
   /** Filters of a durable consumer named `bridge`. */
   readonly forward?: readonly string[];
+  /** Whether links hand on together what came together; default: those that lose nothing. */
+  readonly runs?: boolean;
 }
 
 export function connectToken(token: string, more: Partial<ConnectToken> = {}): ConnectToken {

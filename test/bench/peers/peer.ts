@@ -37,7 +37,13 @@ const kinds: Readonly<Record<PeerName, Kind>> = {
   hashike: {
     protocol: hashikeProtocol,
     program: process.execPath,
-    args: (port, folder) => [inRepository('src/main.ts'), 'run', '--config', hashikeConfig(port, folder)],
+    args: (port, folder) => [
+      ...profiling(),
+      inRepository('src/main.ts'),
+      'run',
+      '--config',
+      hashikeConfig(port, folder),
+    ],
   },
   'nats-server': {
     protocol: natsProtocol,
@@ -56,6 +62,13 @@ const kinds: Readonly<Record<PeerName, Kind>> = {
   },
 };
 
+/** Folder for CPU profiles of the gateway, if they are wanted. */
+const profiles = process.env['HASHIKE_BENCH_PROFILES'];
+
+function profiling(): readonly string[] {
+  return profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
+}
+
 /** Those of `names` that can be started here. */
 export function installed(names: readonly PeerName[]): readonly PeerName[] {
   return names.filter((name) => kinds[name].program !== undefined);
@@ -71,7 +84,8 @@ export async function startPeer(name: PeerName): Promise<Peer> {
     const port = await freePort();
     const process = await BrokerProcess.start(program, args(port, folder), port);
     const stop = async (): Promise<void> => {
-      await process.stop();
+      // A profile is written at an orderly end.
+      await process.stop(profiles !== undefined && name === 'hashike' ? 'SIGTERM' : 'SIGKILL');
       remove();
     };
     return { name, protocol, port, process, stop };
