@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { trusted } from '../../src/broker/access.ts';
 import type { Delivery, Subscriber } from '../../src/broker/ports.ts';
 import { encodeMessage } from '../../src/wire/long-form.ts';
-import type { Message, Publish } from '../../src/wire/message.ts';
+import type { Publish } from '../../src/wire/message.ts';
 import { MessageType } from '../../src/wire/numbers.ts';
 import { clientConfig } from '../support/broker-house.ts';
 import { publish, ServedBroker, settle, subscribe } from '../support/peer.ts';
@@ -110,7 +110,8 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
   return {
     heard: [pub, sub, all].map((peer) => [
       peer.messages.filter(({ type }) => type !== MessageType.ACK && type !== MessageType.CONNACK_SUCCESS),
-      lastAck(peer.messages),
+      // How many there are, and when, is the session's choice within clause 5.2.1.
+      peer.heard(MessageType.ACK).at(-1)?.messageId,
       peer.link.isClosed,
     ]),
     watched: watching.got.map(withoutSession),
@@ -119,10 +120,6 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
     counters: served.counters.read(),
     errors: served.log.texts('error'),
   };
-}
-
-function lastAck(messages: readonly Message[]): Message | undefined {
-  return messages.findLast(({ type }) => type === MessageType.ACK);
 }
 
 /** Sessions are told apart by chance. */
