@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { trusted } from '../../src/broker/access.ts';
 import type { Delivery, Subscriber } from '../../src/broker/ports.ts';
 import { encodeMessage } from '../../src/wire/long-form.ts';
-import type { Publish } from '../../src/wire/message.ts';
+import type { Message, Publish } from '../../src/wire/message.ts';
 import { MessageType } from '../../src/wire/numbers.ts';
 import { clientConfig } from '../support/broker-house.ts';
 import { publish, ServedBroker, settle, subscribe } from '../support/peer.ts';
@@ -111,7 +111,7 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
     heard: [pub, sub, all].map((peer) => [
       peer.messages.filter(({ type }) => type !== MessageType.ACK && type !== MessageType.CONNACK_SUCCESS),
       // How many there are, and when, is the session's choice within clause 5.2.1.
-      peer.heard(MessageType.ACK).at(-1)?.messageId,
+      lastAcknowledged(peer.messages),
       peer.link.isClosed,
     ]),
     watched: watching.got.map(withoutSession),
@@ -120,6 +120,11 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
     counters: served.counters.read(),
     errors: served.log.texts('error'),
   };
+}
+
+function lastAcknowledged(messages: readonly Message[]): unknown {
+  const ack = messages.findLast(({ type }) => type === MessageType.ACK);
+  return ack && 'messageId' in ack ? ack.messageId : undefined;
 }
 
 /** Sessions are told apart by chance. */
