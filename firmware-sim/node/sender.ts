@@ -47,6 +47,11 @@ export class Sender<M> {
     this.#host = host;
   }
 
+  /** The last number that the peer has acknowledged. */
+  get acknowledged(): number {
+    return this.#acked;
+  }
+
   get messages(): readonly M[] {
     return this.#queue.map(({ message }) => message);
   }

@@ -46,6 +46,9 @@ const REFUSED_MS = 5000;
 const RESET_PACE_MS = 1000;
 const RESUME_LAST_MS = 10_000;
 
+/** Reason of a DISCONNECT by a node whose gateway has lost state (4.3). */
+const STATE_LOST = 13;
+
 /** Reasons of a DISCONNECT that leave the session alive (5.7.3). */
 const SURVIVED: ReadonlySet<number> = new Set([2, 3, 4]);
 
@@ -231,6 +234,14 @@ export class Session {
     });
   }
 
+  /** The gateway claims less than it had acknowledged: it has lost state, and would wait for what nobody has any more (6.5.6). */
+  #beginAnew(): void {
+    this.#host.ledger.count('gateway-lost-state', true);
+    this.#sayLong(message.disconnect, [make('reason', [STATE_LOST, 2])]);
+    this.#context = undefined;
+    this.#reconnect();
+  }
+
   /** RESUME (6.5.2), again and again until it is answered. */
   #resume(wait = this.sender.roundTrip.timeout): void {
     this.#enter('resuming');
@@ -327,6 +338,10 @@ export class Session {
     const arrived = findUint(long, 'messageId');
     switch (result) {
       case 'resumed':
+        if (arrived !== undefined && arrived < this.sender.acknowledged) {
+          this.#beginAnew();
+          break;
+        }
         this.#host.ledger.count('resumed-by-key', true);
         this.#ackOf({ id: arrived ?? 0 });
         this.#online();
@@ -363,7 +378,8 @@ export class Session {
         this.#resumed(heard.tail, heard.id8);
         break;
       case 'ack':
-        this.#ackOf(heard.number, heard.credit);
+        if ('id' in heard.number && heard.number.id < this.sender.acknowledged) this.#beginAnew();
+        else this.#ackOf(heard.number, heard.credit);
         break;
       case 'rejected': {
         const refused = this.sender.find(heard.id);
@@ -410,6 +426,10 @@ export class Session {
     if (!this.#context || tailOf(this.#context) !== tail) {
       this.#host.ledger.count('resume-of-another-session', true);
       this.#reconnect();
+      return;
+    }
+    if (this.sender.widen(id8) === undefined) {
+      this.#beginAnew();
       return;
     }
     this.#host.ledger.count('resumed', true);

@@ -12,22 +12,28 @@ export class DropReport {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #log: Log;
+  readonly #level: 'info' | 'warn';
   #since: Record<string, number> = {};
   #quietUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param options.text what a log line says. */
+  /**
+   * @param options.text what a log line says.
+   * @param options.level default `warn`.
+   */
   constructor(options: {
     readonly place: string;
     readonly text: string;
     readonly clock: Clock;
     readonly counters: Counters;
     readonly log: Log;
+    readonly level?: 'info' | 'warn';
   }) {
     this.#place = options.place;
     this.#text = options.text;
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#log = options.log;
+    this.#level = options.level ?? 'warn';
   }
 
   /**
@@ -39,7 +45,7 @@ export class DropReport {
     this.#counters.drops(this.#place, reason).add();
     this.#since[reason] = (this.#since[reason] ?? 0) + 1;
     if (this.#clock.now() < this.#quietUntil) return;
-    this.#log.warn({ reasons: this.#since, ...example }, this.#text);
+    this.#log[this.#level]({ reasons: this.#since, ...example }, this.#text);
     this.#since = {};
     this.#quietUntil = this.#clock.now() + REPORT_EVERY_MS;
   }

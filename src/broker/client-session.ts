@@ -1,5 +1,6 @@
 import { hex, sameBytes } from '../base/bytes.ts';
-import { HashikeError } from '../base/errors.ts';
+import { DropReport } from '../base/drop-report.ts';
+import { HashikeError, type ErrorCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Outgoing } from '../session/ports.ts';
 import type { SessionPipeOptions } from '../session/pipe.ts';
@@ -9,7 +10,7 @@ import type { ReasonValue } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
-import { isShortForm } from '../wire/short-form.ts';
+import { encodeShort, isShortForm } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
 import type { Confirming } from './confirmations.ts';
 import { Custody } from './custody.ts';
@@ -37,6 +38,8 @@ import { Watches } from './watches.ts';
 /** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
 const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
 const NO_CONTEXT = new Uint8Array(0);
+/** What the configuration may have to mend, as against damage: an alias that nobody declared, and content that its layout does not fit. */
+const misfits: ReadonlySet<ErrorCode> = new Set(['HSK-1104', 'HSK-1109']);
 
 /**
  * The server's side of one session after the handshake (clause 5): it carries out what the client asks, and hands it what it subscribed to. It outlives
@@ -58,6 +61,7 @@ export class ClientSession implements Subscriber {
   readonly #watches: Watches;
   readonly #replay: RetainedReplay;
   readonly #requests: SessionRequests;
+  readonly #misfits: DropReport;
   readonly #udp: SessionUdp;
   readonly #relay: Relay;
   /** Where the client asked with CONFIRM. */
@@ -87,8 +91,12 @@ export class ClientSession implements Subscriber {
     this.#queue = queue;
     queue?.take(this);
     this.#log = services.log.child({ client: this.clientId, session: this.idHex });
+    const text =
+      'frames of a client do not fit its aliases: they are not acknowledged, and it keeps what is reliable';
+    this.#misfits = new DropReport({ place: 'session', text, clock, counters, log: this.#log });
     this.custody = new Custody({
       spool,
+      sessionId,
       durable: this.durable,
       snapshot: () => this.#snapshot(),
       failed: (error) => this.#failed(error),
@@ -106,7 +114,10 @@ export class ClientSession implements Subscriber {
         received,
         sent,
         restored: identity.restored,
-        dropped: (reason) => counters.drops('session', reason).add(),
+        dropped: (reason, error) => {
+          if (error && misfits.has(error.code)) this.#misfits.add(reason, error.facts);
+          else counters.drops('session', reason).add();
+        },
       },
       effects: this.#effects(),
     });
@@ -202,6 +213,11 @@ export class ClientSession implements Subscriber {
     return this.#pipe.session.settled;
   }
 
+  /** Last number of ours that the client acknowledged. */
+  get acknowledged(): number {
+    return this.#pipe.session.acknowledged;
+  }
+
   /** Bytes of reliable messages that wait for the client. */
   get queuedBytes(): number {
     return this.#pipe.session.queuedBytes;
@@ -289,8 +305,17 @@ export class ClientSession implements Subscriber {
   /** The client broke the protocol: the session is over (clauses 5.7.2 and 5.7.3). */
   violated(error: HashikeError): void {
     this.#services.counters.counter('protocol_errors').add();
-    this.#log.warn({ err: error }, 'a client broke the protocol');
+    this.#log.warn(error.facts, 'a client broke the protocol');
     this.#end({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) }, true);
+  }
+
+  /** The client has lost state (HSK-2006): the session is over, and nothing is remembered of what it says of its numbers (clause 6.5.6). */
+  stateLost(error: HashikeError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#log.warn(error.facts, 'a client has lost state; its session ends');
+    this.#disconnect(undefined);
+    this.#pipe.afterwards(() => this.#events.forgotten());
   }
 
   /** Publishes the will, where there is one. */
@@ -319,7 +344,8 @@ export class ClientSession implements Subscriber {
 
   #relayed(): RelaySession {
     const { idHex } = this;
-    const flows = (): boolean => !this.#over && this.attached && this.#requests.flow;
+    // Of a session on disk even what goes nowhere else leaves its mark there.
+    const flows = (): boolean => !this.#over && !this.durable && this.attached && this.#requests.flow;
     return {
       idHex,
       get flows() {
@@ -340,6 +366,10 @@ export class ClientSession implements Subscriber {
       },
       confirmed: () => undefined,
       violated: (error) => this.violated(error),
+      stateLost: (error) => {
+        this.#carrier?.link.send(encodeShort({ kind: ShortKind.RESET }));
+        this.stateLost(error);
+      },
       silent: () => this.#silent(),
       heard: () => {
         this.#away = false;

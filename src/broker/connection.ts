@@ -1,37 +1,23 @@
-import { type Clock, sleep, type Timer } from '../base/clock.ts';
+import { sameBytes } from '../base/bytes.ts';
+import type { Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Link, LinkHandler } from '../links/link.ts';
 import { frameEnd } from '../wire/long-form-delimiter.ts';
 import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
-import type { ConnectResume, ConnectToken, Message, ReasonValue } from '../wire/message.ts';
+import type { ConnectToken, Message, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import { encodeShort, isShortForm } from '../wire/short-form.ts';
 import type { ClientSession } from './client-session.ts';
-import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './handshake.ts';
+import { busy, type Refusal } from './handshake.ts';
 import { shorten } from './reasons.ts';
 import type { Carrier } from './session-surroundings.ts';
-import type { Sessions } from './sessions.ts';
-import type { UdpPaths } from './udp-paths.ts';
+import { type Opened, SessionOpening, type SessionOpeningOptions } from './session-opening.ts';
 
-/** When to come back after CONNACK_FAILED_BUSY. */
-const RETRY_AFTER_MS = 5000;
-/** When custody of a session's last messages may be decided. */
-const RETRY_SOON_MS = 1000;
-
-export interface ConnectionOptions {
+export interface ConnectionOptions extends SessionOpeningOptions {
   readonly link: Link;
-  readonly sessions: Sessions;
-  readonly rules: HandshakeRules & {
-    readonly limits: {
-      readonly connections: number;
-      readonly handshakeMs: number;
-      readonly wrongTokenDelayMs: number;
-    };
-    readonly udp?: Pick<UdpPaths, 'address'> | undefined;
-  };
-  readonly clock: Clock;
+  readonly rules: SessionOpeningOptions['rules'] & { readonly limits: { readonly handshakeMs: number } };
   readonly counters: Counters;
   readonly log: Log;
   /** The link is gone. */
@@ -47,8 +33,10 @@ export class Connection implements LinkHandler, Carrier {
   /** Epoch ms. */
   readonly since: number;
   readonly #options: ConnectionOptions;
-  readonly #log: Log;
+  readonly #opening: SessionOpening;
   #session: ClientSession | undefined;
+  /** What the last CONNECT_TOKEN opened, until a frame of that session comes. */
+  #unheard: { readonly connect: Uint8Array; readonly opened: Opened } | undefined;
   #closed = false;
   #lastHeard: number;
   #handshakeTimer: Timer | undefined;
@@ -60,7 +48,8 @@ export class Connection implements LinkHandler, Carrier {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.link = options.link;
-    this.#log = options.log.child({ link: options.link.name, peer: options.link.peer });
+    const log = options.log.child({ link: options.link.name, peer: options.link.peer });
+    this.#opening = new SessionOpening(options, options.link, log);
     this.since = options.clock.wall();
     this.#lastHeard = this.since;
   }
@@ -97,8 +86,10 @@ export class Connection implements LinkHandler, Carrier {
     const type = peekType(bytes);
     const connects = type === MessageType.CONNECT_TOKEN || type === MessageType.CONNECT_RESUME;
     if (connects && (!this.#session || this.link.capabilities.place !== undefined)) this.#connect(bytes);
-    else if (this.#session) this.#session.frame(bytes);
-    else if (this.#early) this.#early.push(bytes);
+    else if (this.#session) {
+      this.#unheard = undefined;
+      this.#session.frame(bytes);
+    } else if (this.#early) this.#early.push(bytes);
     else this.#strayFrame(bytes);
   }
 
@@ -119,12 +110,12 @@ export class Connection implements LinkHandler, Carrier {
   }
 
   closed(cause?: HashikeError): void {
+    const { faults } = this.#options;
     if (cause?.fault === 'peer') {
-      this.#options.counters.drops(this.link.name, 'malformed').add();
-      this.#log.warn({ err: cause }, 'a peer sent what is no message');
+      faults.add('malformed', this.link, cause);
       this.#session?.violated(cause);
     } else if (cause) {
-      this.#log.info({ err: cause }, 'a link broke');
+      faults.add('broken', this.link, cause);
     }
     this.#release();
     this.#options.closed();
@@ -141,7 +132,7 @@ export class Connection implements LinkHandler, Carrier {
   /** Refuses the connection before anything was said. */
   refuse(text: string): void {
     this.link.start(this);
-    this.#fail(busy(text, RETRY_AFTER_MS));
+    this.#fail(busy(text));
   }
 
   #connect(bytes: Uint8Array): void {
@@ -153,6 +144,7 @@ export class Connection implements LinkHandler, Carrier {
       this.#malformed(error);
       return;
     }
+    if (this.#answersAgain(bytes)) return;
     this.#detach();
     this.#attempt += 1;
     // What comes before the answer waits; where frames may be lost they may be lost here.
@@ -160,90 +152,37 @@ export class Connection implements LinkHandler, Carrier {
       this.#early = [];
       this.link.pause();
     }
-    if (message.type === MessageType.CONNECT_RESUME) this.#connectResume(message);
-    if (message.type === MessageType.CONNECT_TOKEN)
-      this.#connectToken(message, this.#attempt).catch((error: unknown) => {
-        this.#log.error({ err: error }, 'a session could not be stored');
-        this.#fail(busy('the session could not be stored', RETRY_AFTER_MS));
-      });
+    if (message.type === MessageType.CONNECT_RESUME) this.#answer(this.#opening.resume(message));
+    if (message.type === MessageType.CONNECT_TOKEN) void this.#begin(message, bytes.slice());
   }
 
-  async #connectToken(message: ConnectToken, attempt: number): Promise<void> {
-    const { rules, clock, counters } = this.#options;
-    const outcome = examine(message, rules, this.link);
-    if ('type' in outcome) {
-      if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
-        counters.drops('handshake', 'wrong-token').add();
-        this.#log.warn({}, 'a client has a token that the configuration does not know');
-        await sleep(clock, rules.limits.wrongTokenDelayMs);
-      }
-      if (this.#isCurrent(attempt)) this.#fail(outcome);
+  async #begin(connect: ConnectToken, bytes: Uint8Array): Promise<void> {
+    const attempt = this.#attempt;
+    const outcome = await this.#opening.begin(connect);
+    if (attempt !== this.#attempt || this.#closed) return;
+    this.#answer(outcome);
+    // Where frames may be lost the answer may be.
+    if ('session' in outcome && !this.link.capabilities.reliable)
+      this.#unheard = { connect: bytes, opened: outcome };
+  }
+
+  #answer(outcome: Opened | Refusal): void {
+    if (!('session' in outcome)) {
+      this.#fail(outcome);
       return;
     }
-    await this.#open(outcome, attempt);
+    this.#send(outcome.answer());
+    this.#attach(outcome.session, outcome.peerReceived);
   }
 
-  async #open(grant: Grant, attempt: number): Promise<void> {
-    const { sessions, rules, clock } = this.#options;
-    if (sessions.isFull(grant.principal.clientId, rules.limits.connections)) {
-      this.#fail(busy('too many sessions (limits.connections)', RETRY_AFTER_MS));
-      return;
-    }
-    const { session, resumeKey } = sessions.create(grant, this.link.capabilities.place);
-    if (session.durable) {
-      try {
-        await session.custody.save();
-      } catch (error) {
-        sessions.discard(session);
-        throw error;
-      }
-      if (!this.#isCurrent(attempt)) return;
-    }
-    this.#send({
-      type: MessageType.CONNACK_SUCCESS,
-      timestamp: session.timestamp(),
-      clientId: session.clientId,
-      sessionId: session.identity.sessionId,
-      resumeKey,
-      keepAlive: grant.keepAliveMs,
-      resumeWindow: grant.resumeWindowMs,
-      serverTime: clock.wall(),
-      port: this.link.capabilities.reliable ? rules.udp?.address?.port : undefined,
-    });
-    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client connected');
-    this.#attach(session, 0);
-  }
-
-  #connectResume(message: ConnectResume): void {
-    const { sessions, clock } = this.#options;
-    const found = sessions.find(message.sessionId, message.resumeKey);
-    switch (found.state) {
-      case 'unknown':
-        this.#fail({ type: MessageType.CONNACK_FAILED_SESSION_EXPIRED, timestamp: 0 });
-        break;
-      case 'over':
-        this.#fail({
-          type: MessageType.CONNACK_FAILED_SESSION_EXPIRED,
-          timestamp: 0,
-          messageId: found.received,
-        });
-        break;
-      case 'busy':
-        this.#fail(busy('the last messages of the session are on their way to the disk', RETRY_SOON_MS));
-        break;
-      case 'alive': {
-        const { session } = found;
-        this.#send({
-          type: MessageType.CONNACK_RESUMED,
-          timestamp: session.timestamp(),
-          // Custody of what was received and is not settled has not passed: the client keeps it.
-          messageId: session.settled,
-          serverTime: clock.wall(),
-        });
-        this.#log.info({ client: session.clientId, session: session.idHex }, 'a client resumed its session');
-        this.#attach(session, message.messageId);
-      }
-    }
+  /** The CONNECT_TOKEN that opened the session, again: its answer was lost (clause 5.3.6). False where it is another one, or the session was heard since. */
+  #answersAgain(bytes: Uint8Array): boolean {
+    const unheard = this.#unheard;
+    if (!unheard || unheard.opened.session !== this.#session || !sameBytes(unheard.connect, bytes))
+      return false;
+    this.#detach();
+    this.#answer(unheard.opened);
+    return true;
   }
 
   #attach(session: ClientSession, peerReceived: number | undefined): void {
@@ -292,15 +231,10 @@ export class Connection implements LinkHandler, Carrier {
   /** What breaks the rules is dropped where frames may be damaged, and ends the link elsewhere (clause 5.7.2). */
   #malformed(error: HashikeError): void {
     this.#early = undefined;
-    this.#options.counters.drops(this.link.name, 'malformed').add();
-    this.#log.warn({ err: error }, 'a peer broke the protocol in its handshake');
+    this.#options.faults.add('malformed', this.link, error);
     if (this.link.capabilities.reliable) {
       this.disconnect({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) });
     }
-  }
-
-  #isCurrent(attempt: number): boolean {
-    return attempt === this.#attempt && !this.#closed;
   }
 
   #send(message: Message): void {

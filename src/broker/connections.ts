@@ -11,6 +11,7 @@ import type { Access } from './access.ts';
 import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
 import { Connection } from './connection.ts';
+import { LinkFaults } from './link-faults.ts';
 import type { ClientQueueFeed } from './ports.ts';
 import { Presence } from './presence.ts';
 import { Sessions } from './sessions.ts';
@@ -56,6 +57,7 @@ export class Connections {
   readonly #presence: Presence;
   readonly #sessions: Sessions;
   readonly #connections = new Set<Connection>();
+  readonly #faults: LinkFaults;
   readonly #stopGauges: readonly (() => void)[];
   #closed = false;
 
@@ -64,6 +66,7 @@ export class Connections {
     const { clock, counters, limits } = options;
     this.#presence = new Presence({ clock, graceMs: limits.presenceGraceMs });
     this.#sessions = new Sessions({ ...options, presence: this.#presence });
+    this.#faults = new LinkFaults(options);
     this.#stopGauges = [
       counters.gauge('connections', {}, () => this.#connections.size),
       counters.gauge('sessions', {}, () => this.#sessions.all.length),
@@ -90,6 +93,7 @@ export class Connections {
       clock,
       counters,
       log,
+      faults: this.#faults,
       closed: () => this.#connections.delete(connection),
     });
     const refusal = this.#refusal(link, limits);

@@ -1,7 +1,8 @@
 import type { Spool, StoredSession } from '../spool/ports.ts';
 
 export interface CustodyOptions {
-  readonly spool: Pick<Spool, 'saveSession'>;
+  readonly spool: Pick<Spool, 'append' | 'saveSession'>;
+  readonly sessionId: Uint8Array;
   /** The whole session is kept from its beginning, not only the mark of a session that published. */
   readonly durable: boolean;
   /** The session as it is now; `received` is what is settled without a gap. */
@@ -58,6 +59,15 @@ export class Custody {
     this.#wanted = false;
     this.#saved = true;
     if (!this.#forgotten) await this.#options.spool.saveSession(this.#options.snapshot());
+  }
+
+  /**
+   * Commits alone how far the session has come, where nothing that it published commits it. What is kept on disk of a durable session must not lag behind its ACKs: after a crash it
+   * would claim less than it had acknowledged (clause 6.5.6). Rejects with HSK-22xx.
+   */
+  async mark(received: number): Promise<void> {
+    const { spool, sessionId } = this.#options;
+    await spool.append([], { sessionId, received });
   }
 
   /** Sees to it that there is a record before the first mark is committed (clause 5.2.3). The spool keeps the order. */

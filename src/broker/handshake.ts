@@ -15,6 +15,8 @@ import { reasonOf } from './reasons.ts';
 
 /** Aliases of a session (clause 9). */
 const MAX_ALIASES = 256;
+/** When to come back after CONNACK_FAILED_BUSY. */
+const RETRY_AFTER_MS = 5000;
 
 /** What a CONNECT_TOKEN was granted. */
 export interface Grant {
@@ -84,7 +86,7 @@ function refused(reason: ReasonValue): Refusal {
 }
 
 /** The client comes back after `retryAfter` milliseconds. */
-export function busy(text: string, retryAfter: number): Refusal {
+export function busy(text: string, retryAfter = RETRY_AFTER_MS): Refusal {
   return {
     type: MessageType.CONNACK_FAILED_BUSY,
     timestamp: 0,

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
+import { DropReport } from '../base/drop-report.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Age, Inbound, SessionMachine } from '../session/ports.ts';
@@ -55,11 +56,15 @@ export interface SessionRequestsOptions {
 /** Carries out what one client asks for within its session (clauses 3.3 and 5), in order. */
 export class SessionRequests {
   readonly #options: SessionRequestsOptions;
+  readonly #refusals: DropReport;
   /** Received while something that must be on disk before them was not. */
   readonly #deferred: { readonly message: Inbound; readonly age: Age }[] = [];
 
   constructor(options: SessionRequestsOptions) {
     this.#options = options;
+    const { clock, counters, log } = options;
+    const text = 'messages of a client were refused';
+    this.#refusals = new DropReport({ place: 'session', text, clock, counters, log });
   }
 
   /** Whether messages are carried out as they come. */
@@ -138,6 +143,7 @@ export class SessionRequests {
         });
         break;
       case MessageType.DISCONNECT:
+        if (message.reason?.code === Reason.STATE_LOST) this.#weLostState();
         session.end(undefined, false);
         break;
     }
@@ -179,6 +185,17 @@ export class SessionRequests {
     }
   }
 
+  /** The client holds acknowledgements that we do not remember (clause 6.5.6): it comes back with a new session, but somebody must know of the loss. */
+  #weLostState(): void {
+    const { counters, log } = this.#options;
+    counters.counter('state_lost').add();
+    const error = new HashikeError(
+      'HSK-3008',
+      'the gateway has lost state: what it acknowledged to a client it does not remember',
+    );
+    log.error(error.facts, 'the gateway has lost state; its client connects anew');
+  }
+
   #openUdp(requestId: number): void {
     const { session } = this.#options;
     const ticket = session.openUdp();
@@ -196,11 +213,12 @@ export class SessionRequests {
 
   /** The number of a PUBLISH is settled when custody has passed (clause 5.2.2). */
   #publish(messageId: number | undefined, publications: readonly Publication[]): void {
-    const { broker, principal, custody } = this.#options;
-    this.#settleAfter(messageId, () => {
-      if (messageId !== undefined && publications.some(({ topic }) => broker.isDurable(topic)))
-        custody.saveOnce();
-      return broker.publishAll(publications, principal);
+    const { session, broker, principal, custody } = this.#options;
+    this.#settleAfter(messageId, async () => {
+      const durable = publications.some(({ topic }) => broker.isDurable(topic));
+      if (messageId !== undefined && durable) custody.saveOnce();
+      await broker.publishAll(publications, principal);
+      if (!durable && session.durable && messageId !== undefined) await custody.mark(messageId);
     });
   }
 
@@ -210,7 +228,8 @@ export class SessionRequests {
     this.#settleAfter(messageId, async () => {
       // Both are asked for before anything else of the session can be.
       const changed = change();
-      await Promise.all([changed, session.durable ? custody.save() : undefined]);
+      const kept = session.durable ? [custody.save(), custody.mark(messageId)] : [];
+      await Promise.all([changed, ...kept]);
     });
   }
 
@@ -227,11 +246,10 @@ export class SessionRequests {
     });
   }
 
-  /** Refuses one message alone (clause 5.7.1). */
+  /** Refuses one message alone (clause 5.7.1), and says so: it is for the integrator to mend. */
   #refuse(messageId: number | undefined, error: HashikeError): void {
-    const { session, counters, log } = this.#options;
-    counters.drops('session', 'refused').add();
-    log.debug({ err: error }, 'a message was refused');
+    const { session, custody } = this.#options;
+    this.#refusals.add('refused', error.facts);
     if (messageId === undefined) return;
     session.control({
       type: MessageType.REJECTED,
@@ -239,7 +257,10 @@ export class SessionRequests {
       messageId,
       reason: reasonOf(error),
     });
-    session.settle(messageId);
+    void custody.track(async () => {
+      if (session.durable) await custody.mark(messageId);
+      session.settle(messageId);
+    });
   }
 
   #publisher(): Publisher {

@@ -62,4 +62,6 @@ export interface SessionEvents {
   detached(): void;
   /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
   over(will: boolean, reason: ReasonValue): void;
+  /** It is over, without its will, and nothing of it is to be remembered. The registry answers with `stop`. */
+  forgotten(): void;
 }

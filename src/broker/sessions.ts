@@ -154,7 +154,7 @@ export class Sessions {
     this.#stopWindow(session);
   }
 
-  /** Ends a session that never came to be used: nothing is remembered of it. */
+  /** Ends a session without its will and remembers nothing of it. */
   discard(session: ClientSession): void {
     this.#over(session, false, replaced);
     this.#forget(session.clientId);
@@ -177,6 +177,7 @@ export class Sessions {
     const session: ClientSession = new ClientSession(identity, this.#options, queue, {
       detached: () => this.#startWindow(session),
       over: (will, reason) => this.#over(session, will, { reason, mayReturn: false }),
+      forgotten: () => this.discard(session),
     });
     this.#alive.set(session.idHex, session);
     this.#byClient.set(clientId, session);

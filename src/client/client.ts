@@ -129,16 +129,7 @@ export class HashikeClient {
    * with the operating system, or the server has not taken it in a bounded time.
    */
   close(): Promise<void> {
-    this.#pipe?.act((session, now) =>
-      session.sendControl(
-        {
-          type: MessageType.DISCONNECT,
-          timestamp: session.timestamp(now),
-          reason: { code: Reason.NORMAL, text: '' },
-        },
-        now,
-      ),
-    );
+    if (this.#pipe) sayGoodbye(this.#pipe, { code: Reason.NORMAL, text: '' });
     this.#finish(undefined);
     if (!this.#link) this.#gone.resolve();
     return this.#gone.promise;
@@ -227,7 +218,8 @@ export class HashikeClient {
     } else if (message.type === MessageType.CONNACK_RESUMED) {
       this.#link = link;
       this.#pipe?.attach(link, message.messageId);
-      this.#udp.connected(link);
+      // No key any more: it turned out that the server has lost state.
+      if (this.#key) this.#udp.connected(link);
     } else if (message.type === MessageType.CONNACK_FAILED_SESSION_EXPIRED) {
       // What had arrived is not sent again (clause 5.4.3).
       this.#key = undefined;
@@ -265,6 +257,7 @@ export class HashikeClient {
           log.warn({ err: error }, 'the server broke the protocol');
           this.#link?.close();
         },
+        stateLost: (error) => this.#beginAnew(pipe, error),
         silent: () => this.#link?.close(),
         heard: () => undefined,
         reset: () => undefined,
@@ -283,6 +276,14 @@ export class HashikeClient {
       this.#send(pipe, subscription.request, nothing, (error) => subscription.finish(error));
     }
     for (const { message, resolve, reject } of again) this.#send(pipe, message, resolve, reject);
+  }
+
+  /** The server has lost state: what it has not acknowledged goes over to a new session (clause 6.5.6). */
+  #beginAnew(pipe: SessionPipe, error: HashikeError): void {
+    this.#settings.log.warn(error.facts, 'the server has lost state; a new session begins');
+    this.#key = undefined;
+    sayGoodbye(pipe, { code: Reason.STATE_LOST, text: 'less is claimed than was acknowledged' });
+    this.#link?.close();
   }
 
   #receive(pipe: SessionPipe, message: Inbound): void {
@@ -371,6 +372,12 @@ export class HashikeClient {
 
 function settle(pipe: SessionPipe, messageId: number): void {
   pipe.act((session, now) => session.settle(messageId, now));
+}
+
+function sayGoodbye(pipe: SessionPipe, reason: ReasonValue): void {
+  pipe.act((session, now) =>
+    session.sendControl({ type: MessageType.DISCONNECT, timestamp: session.timestamp(now), reason }, now),
+  );
 }
 
 function closedError(): HashikeError {

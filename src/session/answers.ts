@@ -21,6 +21,8 @@ export interface AnswersOptions {
   readonly receiver: Receiver;
   readonly sender: Sender;
   readonly aliases: Aliases;
+  /** The session comes from disk, which may have lost some of it. */
+  readonly restored: boolean;
 }
 
 /** The short frames that a session owes its peer: RESET, RESUME, ACK, PONG, PING. At most one of each waits, so that a slow line merges them. */
@@ -29,6 +31,9 @@ export class Answers {
   /** The last two bytes of the SESSION_ID. */
   readonly #session16: number;
   readonly #resume = new ResumeExchange();
+  /** The peer has yet to agree to where our numbers stand: it hears them whole before each RESUME (clause 6.5.7). */
+  #doubtful: boolean;
+  #saidWhole = false;
   #resetOwed = false;
   #pong: Ping | undefined;
   #pingOwed = false;
@@ -40,6 +45,7 @@ export class Answers {
     this.#options = options;
     const [high = 0, low = 0] = options.sessionId.subarray(-2);
     this.#session16 = (high << 8) | low;
+    this.#doubtful = options.restored;
   }
 
   /** When the next answer is due; in the past when one may go now. */
@@ -80,6 +86,7 @@ export class Answers {
   }
 
   resumeHeard(now: number): void {
+    this.#doubtful = false;
     this.#resume.heard(now, this.#resumeTimeout);
   }
 
@@ -107,7 +114,12 @@ export class Answers {
       this.#resetOwed = false;
       return encodeShort({ kind: ShortKind.RESET });
     }
+    if (this.#resume.owed && this.#doubtful && !this.#saidWhole) {
+      this.#saidWhole = true;
+      return dialect.encodeWholeAck(this.#tell(), now);
+    }
     if (this.#resume.owed) {
+      this.#saidWhole = false;
       this.#resume.sent(sender.line.freeAt(now), this.#resumeTimeout);
       // A RESUME counts as an ACK.
       const settled = this.#tell();

@@ -25,7 +25,13 @@ const FRESH_MS = 1000;
 export type Heard =
   | { readonly kind: 'numbered'; readonly messageId: number; readonly message: Numbered; readonly age: Age }
   | { readonly kind: 'other'; readonly message: Message; readonly age: Age }
-  | { readonly kind: 'ack'; readonly messageId: number; readonly credit: number | undefined }
+  | {
+      readonly kind: 'ack';
+      readonly messageId: number;
+      /** It was said in the long form; an id8 was widened to the likeliest. */
+      readonly whole: boolean;
+      readonly credit: number | undefined;
+    }
   | { readonly kind: 'confirmed'; readonly messageId: number }
   | { readonly kind: 'ping' | 'pong'; readonly echo: number; readonly short: boolean }
   | { readonly kind: 'fragment'; readonly fragment: ShortFragment }
@@ -90,9 +96,13 @@ export class Dialect {
   }
 
   encodeAck(messageId: number, credit: number | undefined, now: number): Uint8Array {
-    if (!this.shortForm)
-      return encodeMessage({ type: MessageType.ACK, timestamp: this.#stamp(now), messageId });
+    if (!this.shortForm) return this.encodeWholeAck(messageId, now);
     return encodeShort({ kind: ShortKind.ACK, confirmed: false, id8: messageId & 0xff, credit });
+  }
+
+  /** The long form says the whole number. */
+  encodeWholeAck(messageId: number, now: number): Uint8Array {
+    return encodeMessage({ type: MessageType.ACK, timestamp: this.#stamp(now), messageId });
   }
 
   /** A message without number. @param settled what ACK would say now: a CONFIRMED that lags behind it too far for an id8 goes in the long form. */
@@ -114,7 +124,7 @@ export class Dialect {
   }
 
   /**
-   * Reads a frame. Throws HSK-11xx when it is malformed, HSK-1104 for an alias that nobody declared and HSK-2003 for what this side does not receive.
+   * Reads a frame. Throws HSK-11xx when it is malformed, HSK-1104 for an alias that nobody declared, HSK-1109 for content that its layout does not fit, and HSK-2003 for what this side does not receive.
    */
   decode(frame: Uint8Array, situation: Situation): Heard {
     const first = frame[0];
@@ -138,7 +148,7 @@ export class Dialect {
         : { kind: 'numbered', messageId, message: resolved, age };
     }
     if (message.type === MessageType.ACK) {
-      return { kind: 'ack', messageId: message.messageId, credit: undefined };
+      return { kind: 'ack', messageId: message.messageId, whole: true, credit: undefined };
     }
     if (message.type === MessageType.CONFIRMED) return { kind: 'confirmed', messageId: message.messageId };
     if (message.type === MessageType.PING) return { kind: 'ping', echo: message.echo ?? 0, short: false };
@@ -168,16 +178,19 @@ export class Dialect {
       }
       case ShortKind.PUBLISH_BATCH: {
         const messageId = widenId8(frame.id8, expected);
-        const { topic, layout } = this.#alias(frame.alias);
-        const readings = readBatch(layout, frame).map((reading) => ({
-          ageMs: reading.age,
-          content: expandContent(layout, reading.content),
-        }));
-        return { kind: 'numbered', messageId, message: { type: 'BATCH', messageId, topic, readings }, age };
+        const alias = this.#alias(frame.alias);
+        const readings = fitting(alias, ({ layout }) =>
+          readBatch(layout, frame).map((reading) => ({
+            ageMs: reading.age,
+            content: expandContent(layout, reading.content),
+          })),
+        );
+        const message: Batch = { type: 'BATCH', messageId, topic: alias.topic, readings };
+        return { kind: 'numbered', messageId, message, age };
       }
       case ShortKind.ACK: {
         const messageId = widenId8(frame.id8, unacknowledged);
-        if (!frame.confirmed) return { kind: 'ack', messageId, credit: frame.credit };
+        if (!frame.confirmed) return { kind: 'ack', messageId, whole: false, credit: frame.credit };
         if (this.#side === 'client') return { kind: 'confirmed', messageId };
         throw new HashikeError('HSK-2003', 'a server does not receive CONFIRMED');
       }
@@ -208,14 +221,14 @@ export class Dialect {
   }
 
   #expand(aliasId: number, content: Uint8Array, messageId: number | undefined): Publish {
-    const { topic, layout } = this.#alias(aliasId);
+    const alias = this.#alias(aliasId);
     return {
       type: MessageType.PUBLISH,
       timestamp: 0,
       messageId,
-      topic,
+      topic: alias.topic,
       retain: false,
-      content: expandContent(layout, content),
+      content: fitting(alias, ({ layout }) => expandContent(layout, content)),
     };
   }
 
@@ -232,6 +245,22 @@ export class Dialect {
 
   #stamp(now: number): number {
     return timestampAt(this.#epoch, now);
+  }
+}
+
+/** What `read` makes of content by the layout of `alias`. Throws HSK-1109, with the alias, when it does not fit. */
+function fitting<T>(alias: AliasEntry, read: (alias: AliasEntry) => T): T {
+  try {
+    return read(alias);
+  } catch (error) {
+    if (!(error instanceof HashikeError)) throw error;
+    const { aliasId, topic } = alias;
+    throw new HashikeError(
+      'HSK-1109',
+      'content does not fit the layout of its alias',
+      { aliasId, topic },
+      error,
+    );
   }
 }
 

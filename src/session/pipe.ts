@@ -46,7 +46,15 @@ export class SessionPipe {
   get session(): Readonly<
     Pick<
       SessionMachine,
-      'age' | 'attached' | 'received' | 'settled' | 'queuedBytes' | 'aliases' | 'roundTripMs' | 'deadline'
+      | 'age'
+      | 'attached'
+      | 'received'
+      | 'settled'
+      | 'acknowledged'
+      | 'queuedBytes'
+      | 'aliases'
+      | 'roundTripMs'
+      | 'deadline'
     >
   > {
     return this.#machine;

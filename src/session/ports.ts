@@ -65,6 +65,11 @@ export interface SessionEffects {
   silent(): void;
   /** Heard again after `silent`. */
   heard(): void;
+  /**
+   * The peer has lost state: it claims less of ours than it had acknowledged (HSK-2006, clause 6.5.6). Nothing more is said or heard on this link: a client connects anew, a server
+   * ends the session and remembers nothing of it.
+   */
+  stateLost(error: HashikeError): void;
   /** The server holds no context for us (RESET, or a RESUME of another session, clause 6.5.4): the owner connects anew. Never called on the server's side. */
   reset(): void;
 }
@@ -92,8 +97,8 @@ export interface SessionOptions {
    * They are acknowledged as soon as they are (see `sendReliable`), so they must be queued in the same order as before.
    */
   readonly restored: boolean;
-  /** Counts a frame or message that was dropped, with a kebab-case reason. */
-  readonly dropped: (reason: string) => void;
+  /** Counts a frame or message that was dropped, with a kebab-case reason; `error` says what was wrong with a frame of the peer's. */
+  readonly dropped: (reason: string, error?: HashikeError) => void;
 }
 
 /**
@@ -105,6 +110,8 @@ export interface SessionMachine {
   /** Last MESSAGE_ID received in order (settled or not), and last one settled in order: what ACK says. */
   readonly received: number;
   readonly settled: number;
+  /** Last number of ours that the peer acknowledged. */
+  readonly acknowledged: number;
   /** Bytes of reliable messages queued or in flight. */
   readonly queuedBytes: number;
   /** Declared by the peer or the profile. */

@@ -36,7 +36,7 @@ class Session implements SessionMachine {
   readonly #joiner: FragmentJoiner;
   readonly #keepAlive: KeepAlive;
   #transport: Transport | undefined;
-  /** The peer broke the protocol on this link: nothing it says counts any more. */
+  /** The peer broke the protocol on this link, or has lost state: nothing it says counts any more. */
   #broken = false;
   #confirmed = 0;
 
@@ -74,6 +74,7 @@ class Session implements SessionMachine {
       receiver: this.#receiver,
       sender: this.#sender,
       aliases: this.#aliases,
+      restored: options.restored,
     });
   }
 
@@ -87,6 +88,10 @@ class Session implements SessionMachine {
 
   get settled(): number {
     return this.#receiver.settled;
+  }
+
+  get acknowledged(): number {
+    return this.#sender.outbound.acknowledged;
   }
 
   get queuedBytes(): number {
@@ -111,6 +116,10 @@ class Session implements SessionMachine {
     if (peerReceived === undefined) return;
     if (!this.#sender.outbound.canHave(peerReceived)) {
       this.#violated(neverSent(peerReceived));
+      return;
+    }
+    if (peerReceived < this.acknowledged) {
+      this.#stateLost(peerReceived);
       return;
     }
     this.#covered(this.#sender.resumed(peerReceived));
@@ -308,6 +317,8 @@ class Session implements SessionMachine {
         break;
       case 'ack':
         if (!this.#sender.outbound.canHave(heard.messageId)) this.#refuse(neverSent(heard.messageId));
+        else if (heard.whole && this.#transport?.shortForm && heard.messageId < this.acknowledged)
+          this.#stateLost(heard.messageId);
         else this.#covered(this.#sender.acknowledge(heard.messageId, heard.credit, now));
         break;
       case 'confirmed':
@@ -349,6 +360,10 @@ class Session implements SessionMachine {
 
   #resumeHeard(session16: number, messageId: number, now: number): void {
     if (this.#answers.isOurs(session16) && this.#sender.outbound.canHave(messageId)) {
+      if (messageId < this.acknowledged) {
+        this.#stateLost(messageId);
+        return;
+      }
       this.#covered(this.#sender.resumed(messageId));
       this.#answers.resumeHeard(now);
       return;
@@ -356,6 +371,18 @@ class Session implements SessionMachine {
     this.#options.dropped('resume-mismatch');
     if (this.#options.side === 'server') this.#answers.oweReset();
     else this.#effects.reset();
+  }
+
+  /** Who claims less of ours than it had acknowledged waits for what we no longer have: the session is over (clause 6.5.6). */
+  #stateLost(claimed: number): void {
+    const { acknowledged } = this;
+    this.#silence();
+    this.#effects.stateLost(
+      new HashikeError('HSK-2006', 'the peer claims less than it had acknowledged', {
+        claimed,
+        acknowledged,
+      }),
+    );
   }
 
   #covered(covered: Covered | undefined): void {
@@ -383,18 +410,24 @@ class Session implements SessionMachine {
   }
 
   #drop(error: HashikeError): void {
-    this.#options.dropped(dropReasons[error.code] ?? 'malformed');
+    this.#options.dropped(dropReasons[error.code] ?? 'malformed', error);
   }
 
   #violated(error: HashikeError): void {
+    this.#silence();
+    this.#effects.violated(error);
+  }
+
+  /** Says and hears nothing more on this link. */
+  #silence(): void {
     this.#broken = true;
     this.#sender.stop();
-    this.#effects.violated(error);
   }
 }
 
 const dropReasons: Readonly<Partial<Record<ErrorCode, string>>> = {
   'HSK-1104': 'unknown-alias',
+  'HSK-1109': 'layout-mismatch',
   'HSK-2002': 'acknowledges-unsent',
   'HSK-2003': 'unexpected-message',
 };

@@ -10,7 +10,7 @@ export interface SpoolAppend {
 export interface SessionMark {
   /** 8 bytes. */
   readonly sessionId: Uint8Array;
-  /** Last MESSAGE_ID received in order and settled. */
+  /** Last MESSAGE_ID received in order and settled. As a mark it never takes back a higher one. */
   readonly received: number;
 }
 

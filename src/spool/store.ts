@@ -233,7 +233,7 @@ function prepare(database: DatabaseSync) {
     ),
     removeThrough: sql('DELETE FROM record WHERE consumer = ? AND seq <= ?'),
     remove: sql('DELETE FROM record WHERE consumer = ? AND seq = ? RETURNING length(body) AS bytes'),
-    markReceived: sql('UPDATE session SET received = ?, updated_at = ? WHERE id = ?'),
+    markReceived: sql('UPDATE session SET received = max(received, ?), updated_at = ? WHERE id = ?'),
     markSent: sql('UPDATE session SET sent = ?, updated_at = ? WHERE id = ?'),
     saveSession: sql(
       'INSERT OR REPLACE INTO session (id, client_id, key_hash, place, received, sent, context, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',

@@ -287,12 +287,7 @@ describe('clients over TCP', () => {
     expect(await take(subscription, 20)).toEqual(upTo(20));
     await vi.waitFor(() => expect(at.connections.describe()).toHaveLength(1));
     const warned = log.texts('warn');
-    expect(warned).toEqual(
-      expect.arrayContaining([
-        'a peer sent what is no message',
-        'a peer broke the protocol in its handshake',
-      ]),
-    );
+    expect(warned).toContain('peers sent what is no message of the protocol');
     expect(log.texts('error')).toEqual([]);
   });
 

@@ -72,6 +72,8 @@ export function loneSession(
       confirmed: (messageId) => events.push(`confirmed ${messageId}`),
       hold: (held) => events.push(held ? 'hold' : 'release'),
       violated: (error) => violations.push(error),
+      stateLost: ({ context }) =>
+        events.push(`state lost: ${String(context['claimed'])} of ${String(context['acknowledged'])}`),
       silent: () => events.push('silent'),
       heard: () => events.push('heard'),
       reset: () => events.push('reset'),

@@ -75,7 +75,10 @@ export class MemorySpool implements Spool {
         this.#records.push({ consumer, seq: this.#seq, publication });
       }
       const session = mark && this.sessions.get(hex(mark.sessionId));
-      if (session) this.sessions.set(hex(session.sessionId), { ...session, received: mark.received });
+      if (session) {
+        const received = Math.max(session.received, mark.received);
+        this.sessions.set(hex(session.sessionId), { ...session, received });
+      }
       for (const { consumer } of records)
         for (const listener of this.#listeners.get(consumer) ?? []) listener();
     });

@@ -61,6 +61,8 @@ export class Side {
         acknowledged: (messageId, tag) => this.acknowledgements.push({ messageId, tag }),
         confirmed: (messageId) => this.events.push(`confirmed ${messageId}`),
         violated: (error) => this.violations.push(error),
+        stateLost: ({ context }) =>
+          this.events.push(`state lost: ${String(context['claimed'])} of ${String(context['acknowledged'])}`),
         silent: () => this.events.push('silent'),
         heard: () => this.events.push('heard'),
         reset: () => this.events.push('reset'),

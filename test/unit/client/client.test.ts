@@ -74,6 +74,29 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe('the client', () => {
+  test('6.5.6: a server that has lost state gets what it has not acknowledged in a new session', async () => {
+    const server = new ScriptedServer();
+    const client = await server.connect();
+    const first = client.publish('a', content);
+    await server.peer.say(ack(1));
+    await first;
+    const second = client.publish('b', content);
+    await server.broken({ type: MessageType.CONNACK_RESUMED, timestamp: 1, messageId: 0, serverTime: 0 });
+    const resumed = server.peer;
+    expect(resumed.heard(MessageType.CONNECT_RESUME)).toHaveLength(1);
+    expect(resumed.last).toMatchObject({ reason: { code: Reason.STATE_LOST } });
+    expect(numbers(resumed)).toEqual([]);
+    await settle();
+    server.clock.advance(1000);
+    await settle();
+    expect(server.peer.messages).toMatchObject([{ type: MessageType.CONNECT_TOKEN }]);
+    await server.peer.say(success(2));
+    expect(server.peer.heard(MessageType.PUBLISH)).toMatchObject([{ messageId: 1, topic: 'b' }]);
+    await server.peer.say(ack(1));
+    await second;
+    await client.close();
+  });
+
   test('a wrong token, a refusal and a busy server are told apart', async () => {
     const answers: [Message, HashikeError['code']][] = [
       [{ type: MessageType.CONNACK_FAILED_TOKEN_ERROR, timestamp: 0 }, 'HSK-3101'],

@@ -228,6 +228,35 @@ describe('RESUME and RESET', () => {
     expect(gateway.taken).toEqual([]);
   });
 
+  test.each([
+    ['RESUME', (gateway: ScriptedGateway) => gateway.resume()],
+    [
+      'an ACK in the long form',
+      (gateway: ScriptedGateway) => gateway.sayLong(message.ack, [make('messageId', [1, 4])]),
+    ],
+    ['CONNACK_RESUMED', (gateway: ScriptedGateway) => gateway.say({ kind: 'reset' })],
+  ])('6.5.6: a gateway that has lost state, as its %s shows, gets a new session', (_, show) => {
+    const { clock, gateway, node, take, reading } = setUp();
+    node.start();
+    take(3);
+    clock.advance(500);
+    if (!gateway.session) throw new Error('no session');
+    gateway.session.received = 1;
+    gateway.deaf = true;
+    take(2);
+    show(gateway);
+    gateway.deaf = false;
+    clock.advance(3000);
+    const goodbyes = gateway.long.filter(({ type }) => type === message.disconnect);
+    expect(goodbyes.map((long) => find(long, 'reason'))).toEqual([Uint8Array.of(0, 13)]);
+    expect(node.ledger.counts.get('gateway-lost-state')).toBe(1);
+    expect(gateway.taken.map(({ session, sequence }) => [session, sequence])).toEqual([
+      ...[1, 2, 3].map((sequence) => [1, sequence]),
+      ...[4, 5].map((sequence) => [2, sequence]),
+    ]);
+    expect([...reading().acknowledged]).toEqual(upTo(5));
+  });
+
   test('6.5.2: two sides that repeat RESUME come to rest', () => {
     const { clock, gateway, node } = setUp();
     node.start();

@@ -121,9 +121,9 @@ describe('choosing the form (clause 6.1)', () => {
   });
 
   test.each([
-    ['malformed', { kind: ShortKind.PUBLISH, alias: 200, content: Uint8Array.of(1) }],
+    ['layout-mismatch', { kind: ShortKind.PUBLISH, alias: 200, content: Uint8Array.of(1) }],
     [
-      'malformed',
+      'layout-mismatch',
       { kind: ShortKind.PUBLISH_BATCH, alias: 200, id8: 1, count: 2, readings: Uint8Array.of(1, 2, 3) },
     ],
     ['unknown-alias', { kind: ShortKind.PUBLISH, alias: 9, content }],
@@ -443,9 +443,10 @@ describe('RESUME and RESET (clause 6.5)', () => {
     machine.sendReliable(reading(6), 0);
     machine.attach(fast, 0, undefined);
     machine.sendResume(0);
-    expect(take()).toEqual([{ ...resume, id8: 9 }]);
+    const short = () => take().filter((frame) => 'kind' in frame);
+    expect(short()).toEqual([{ ...resume, id8: 9 }]);
     lone.tickUntil(3500);
-    expect(take()).toEqual([
+    expect(short()).toEqual([
       { ...resume, id8: 9 },
       { ...resume, id8: 9 },
     ]);

@@ -1,0 +1,127 @@
+import { type Clock, sleep } from '../base/clock.ts';
+import { HashikeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Link } from '../links/link.ts';
+import type { ConnectResume, ConnectToken, Message } from '../wire/message.ts';
+import { MessageType } from '../wire/numbers.ts';
+import type { ClientSession } from './client-session.ts';
+import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './handshake.ts';
+import type { LinkFaults } from './link-faults.ts';
+import type { Sessions } from './sessions.ts';
+import type { UdpPaths } from './udp-paths.ts';
+
+/** When custody of a session's last messages may be decided. */
+const RETRY_SOON_MS = 1000;
+
+/** The session that a CONNECT_* opens or resumes, and what is to be said about it. */
+export interface Opened {
+  readonly session: ClientSession;
+  /** CONNACK_SUCCESS or CONNACK_RESUMED; made anew each time, since it tells the time. */
+  readonly answer: () => Message;
+  /** Last number of ours that the client has. */
+  readonly peerReceived: number;
+}
+
+export interface SessionOpeningOptions {
+  readonly sessions: Sessions;
+  readonly rules: HandshakeRules & {
+    readonly limits: { readonly connections: number; readonly wrongTokenDelayMs: number };
+    readonly udp?: Pick<UdpPaths, 'address'> | undefined;
+  };
+  readonly faults: LinkFaults;
+  readonly clock: Clock;
+}
+
+/** Carries out CONNECT_TOKEN (clause 5.3) and CONNECT_RESUME (clause 5.4) for one link: to which session they lead, and why to none. */
+export class SessionOpening {
+  readonly #options: SessionOpeningOptions;
+  readonly #link: Link;
+  readonly #log: Log;
+
+  constructor(options: SessionOpeningOptions, link: Link, log: Log) {
+    this.#options = options;
+    this.#link = link;
+    this.#log = log;
+  }
+
+  /** CONNECT_TOKEN. A session that is kept on disk is there when this resolves. Never rejects. */
+  async begin(connect: ConnectToken): Promise<Opened | Refusal> {
+    const { rules, clock, faults } = this.#options;
+    const outcome = examine(connect, rules, this.#link);
+    if (!('type' in outcome)) return this.#open(outcome);
+    if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
+      faults.add('wrong-token', this.#link, new HashikeError('HSK-3101', 'the token is unknown'));
+      await sleep(clock, rules.limits.wrongTokenDelayMs);
+    }
+    return outcome;
+  }
+
+  /** CONNECT_RESUME. */
+  resume({ sessionId, resumeKey, messageId }: ConnectResume): Opened | Refusal {
+    const { sessions, clock } = this.#options;
+    const found = sessions.find(sessionId, resumeKey);
+    if (found.state === 'busy')
+      return busy('the last messages of the session are on their way to the disk', RETRY_SOON_MS);
+    if (found.state === 'over') return expired(found.received);
+    if (found.state === 'unknown') return expired(undefined);
+    const { session } = found;
+    if (messageId < session.acknowledged) {
+      // What it says of its numbers counts no more, nor does what we would say of them (clause 6.5.6).
+      session.stateLost(
+        new HashikeError('HSK-2006', 'a client claims less than it had acknowledged', {
+          claimed: messageId,
+          acknowledged: session.acknowledged,
+        }),
+      );
+      return expired(undefined);
+    }
+    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client resumed its session');
+    return {
+      session,
+      answer: () => ({
+        type: MessageType.CONNACK_RESUMED,
+        timestamp: session.timestamp(),
+        // Custody of what was received and is not settled has not passed: the client keeps it.
+        messageId: session.settled,
+        serverTime: clock.wall(),
+      }),
+      peerReceived: messageId,
+    };
+  }
+
+  async #open(grant: Grant): Promise<Opened | Refusal> {
+    const { sessions, rules, clock } = this.#options;
+    const { place, reliable } = this.#link.capabilities;
+    if (sessions.isFull(grant.principal.clientId, rules.limits.connections))
+      return busy('too many sessions (limits.connections)');
+    const { session, resumeKey } = sessions.create(grant, place);
+    try {
+      if (session.durable) await session.custody.save();
+    } catch (error) {
+      sessions.discard(session);
+      this.#log.error({ err: error }, 'a session could not be stored');
+      return busy('the session could not be stored');
+    }
+    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client connected');
+    return {
+      session,
+      answer: () => ({
+        type: MessageType.CONNACK_SUCCESS,
+        timestamp: session.timestamp(),
+        clientId: session.clientId,
+        sessionId: session.identity.sessionId,
+        resumeKey,
+        keepAlive: grant.keepAliveMs,
+        resumeWindow: grant.resumeWindowMs,
+        serverTime: clock.wall(),
+        port: reliable ? rules.udp?.address?.port : undefined,
+      }),
+      peerReceived: 0,
+    };
+  }
+}
+
+/** @param messageId the last one received, where that is remembered and can be trusted. */
+function expired(messageId: number | undefined): Refusal {
+  return { type: MessageType.CONNACK_FAILED_SESSION_EXPIRED, timestamp: 0, messageId };
+}
