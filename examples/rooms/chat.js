@@ -28,8 +28,8 @@ try {
   await place.leave();
   await listening;
 } catch (error) {
-  // Its message says what is wrong, and its code what to do: see docs/errors.md.
-  console.error(`${error.code ?? ''} ${error.message}`.trim());
+  // It says what is wrong and ends with a code, for which docs/errors.md says what to do.
+  console.error(error.message);
   process.exitCode = 1;
 }
 

@@ -43,6 +43,6 @@ function show(text) {
   line.scrollIntoView();
 }
 
-function complain({ code, message }) {
-  state.textContent = `${code ?? 'error'}: ${message}`;
+function complain({ message }) {
+  state.textContent = message;
 }

@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Rooms } from '../support/rooms.ts';
+import { until } from '../support/until.ts';
+
+const PATIENCE_MS = 20_000;
+
+/** Somebody at a terminal. */
+interface Person {
+  readonly lines: readonly string[];
+  readonly errors: readonly string[];
+  readonly type: (line: string) => void;
+  /** Gives the exit code. */
+  readonly leave: () => Promise<unknown>;
+}
+
+describe('the example of rooms, in terminals', () => {
+  let rooms: Rooms;
+
+  beforeAll(async () => {
+    rooms = await Rooms.open();
+  });
+
+  afterAll(() => rooms[Symbol.asyncDispose]());
+
+  function person(...args: readonly string[]): Person {
+    const program = rooms.chat(...args);
+    const lines: string[] = [];
+    const errors: string[] = [];
+    createInterface({ input: program.stdout }).on('line', (line) => lines.push(line));
+    createInterface({ input: program.stderr }).on('line', (line) => errors.push(line));
+    const exit = once(program, 'exit');
+    return {
+      lines,
+      errors,
+      type: (line) => void program.stdin.write(`${line}\n`),
+      leave: async () => {
+        program.stdin.end();
+        const [code] = (await exit) as unknown[];
+        return code;
+      },
+    };
+  }
+
+  test('everybody in a room hears what is said there, and nobody outside does', async () => {
+    const ann = person('ann', 'kitchen');
+    const bob = person('bob', 'kitchen');
+    const eve = person('eve', 'cellar');
+    await Promise.all([ann, bob, eve].map(entered));
+    ann.type('tea?');
+    await until(() => bob.lines.includes('ann: tea?'), PATIENCE_MS, 'the question');
+    bob.type('please');
+    await until(() => ann.lines.includes('bob: please'), PATIENCE_MS, 'the answer');
+    expect(ann.lines.filter((line) => !line.startsWith('*'))).toEqual(['ann: tea?', 'bob: please']);
+    expect(await Promise.all([ann, bob, eve].map(({ leave }) => leave()))).toEqual([0, 0, 0]);
+    expect(eve.lines.filter((line) => !line.startsWith('*'))).toEqual([]);
+  });
+
+  test('a wrong token is refused with its code', async () => {
+    const eve = person('--token', 'wrong', 'eve');
+    expect(await eve.leave()).toBe(1);
+    expect(eve.errors).toEqual([expect.stringMatching(/token.*HSK-3101/)]);
+  });
+});
+
+function entered({ lines }: Pick<Person, 'lines'>): Promise<boolean> {
+  return until(() => lines.some((line) => line.startsWith('* you are in')), PATIENCE_MS, 'the room');
+}
