@@ -2,7 +2,7 @@ import { hex, sameBytes } from '../base/bytes.ts';
 import { DropReport } from '../base/drop-report.ts';
 import { HashikeError, type ErrorCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Outgoing } from '../session/ports.ts';
+import type { BestEffort, Outgoing } from '../session/ports.ts';
 import type { SessionPipeOptions } from '../session/pipe.ts';
 import type { StoredSession } from '../spool/ports.ts';
 import { peekType } from '../wire/long-form.ts';
@@ -12,6 +12,7 @@ import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import { encodeShort, isShortForm } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
+import { Conflation } from './conflation.ts';
 import type { Confirming } from './confirmations.ts';
 import { Custody } from './custody.ts';
 import { DurableFeed, type Sent } from './durable-feed.ts';
@@ -60,6 +61,7 @@ export class ClientSession implements Subscriber {
   readonly #subscriptions: Subscriptions;
   readonly #watches: Watches;
   readonly #replay: RetainedReplay;
+  readonly #conflation: Conflation;
   readonly #requests: SessionRequests;
   readonly #misfits: DropReport;
   readonly #udp: SessionUdp;
@@ -131,6 +133,12 @@ export class ClientSession implements Subscriber {
       queue,
       limit: limits.subscriptionsPerClient,
       presence,
+    });
+    this.#conflation = new Conflation({
+      maxBytes: limits.sendQueueBytes / 4,
+      wall: () => clock.wall(),
+      send: (publication) => this.#offer(publication),
+      dropped: (reason) => counters.drops('session', reason).add(),
     });
     this.#replay = new RetainedReplay({
       retained: broker.retained,
@@ -262,6 +270,7 @@ export class ClientSession implements Subscriber {
     if (!this.#carrier) return;
     this.#carrier = undefined;
     this.#udp.close();
+    this.#conflation.clear();
     this.#pipe.drive((pipe) => pipe.detach());
     if (!this.#over) this.#events.detached();
   }
@@ -286,7 +295,7 @@ export class ClientSession implements Subscriber {
 
   relay(publish: PublishView, reliable: boolean, now: number): boolean {
     if (this.#over) return true;
-    if (this.#replay.active) return false;
+    if (this.#replay.active || this.#conflation.active) return false;
     const { raw } = this.#pipe;
     if (reliable) return raw.relayReliable(publish, now);
     return !this.#udp.granted && raw.relayBestEffort(publish, now);
@@ -294,6 +303,7 @@ export class ClientSession implements Subscriber {
 
   drained(): void {
     this.#pipe.drive((pipe) => pipe.drained());
+    if (this.#conflation.active) this.#conflation.flush();
     this.#confirming?.changed();
   }
 
@@ -363,6 +373,7 @@ export class ClientSession implements Subscriber {
       acknowledged: (messageId, tag) => {
         this.#feed?.acknowledged(messageId, tag);
         this.#replay.pump();
+        if (this.#conflation.active) this.#conflation.flush();
       },
       confirmed: () => undefined,
       violated: (error) => this.violated(error),
@@ -414,13 +425,21 @@ export class ClientSession implements Subscriber {
     }
   }
 
+  /** On a wire a reading that waits would grow older than it says (clause 6.1.6): there it is dropped. */
   #sendBestEffort(publication: Publication): void {
+    if (!this.#conflation.active && this.#offer(publication) !== 'full') return;
+    if (this.#carrier?.link.capabilities.reliable) this.#conflation.put(publication);
+    else this.#services.counters.drops('session', 'send-queue-full').add();
+  }
+
+  #offer(publication: Publication): BestEffort {
     const { clock } = this.#services;
     try {
       const message = toPublish(publication, clock.wall());
-      this.#pipe.act((session, now) => session.sendBestEffort(message, now));
+      return this.#pipe.act((session, now) => session.sendBestEffort(message, now));
     } catch (error) {
       this.#undeliverable(error);
+      return 'dropped';
     }
   }
 

@@ -101,7 +101,9 @@ export class HashikeClient {
     };
     if (reliable) return this.#request(message);
     if (this.#ended) throw this.#ended.error ?? closedError();
-    this.#pipe?.act((session, now) => session.sendBestEffort(message, now));
+    const sent = this.#pipe?.act((session, now) => session.sendBestEffort(message, now));
+    if (sent === 'full')
+      this.#settings.log.debug({ topic }, 'a best-effort message was dropped: the send queue is full');
   }
 
   /** Subscribes; resolves when the subscription is in force. Rejects with HSK-3103, HSK-3104 or HSK-1202. */
@@ -298,11 +300,21 @@ export class HashikeClient {
   /** To each subscription that takes it; it counts as received when all have read it. */
   #deliver(
     pipe: SessionPipe,
-    { topic = '', messageId, content, clientId, responseTopic, correlation }: Publish,
+    { topic = '', messageId, content, retain, expiry, clientId, responseTopic, correlation }: Publish,
   ): void {
     const reliable = messageId !== undefined;
-    const message = { topic, content, reliable, publisher: clientId, responseTopic, correlation };
-    const readers = [...this.#subscriptions].filter(({ filter }) => matches(filter, topic));
+    const message = {
+      topic,
+      content,
+      reliable,
+      retained: retain,
+      publisher: clientId,
+      responseTopic,
+      correlation,
+    };
+    // One that has expired comes for its number only (clause 5.5.6).
+    const readers =
+      expiry === 0 ? [] : [...this.#subscriptions].filter(({ filter }) => matches(filter, topic));
     let open = readers.length;
     const taken = (): void => {
       open -= 1;

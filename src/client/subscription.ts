@@ -8,6 +8,8 @@ export interface ClientMessage {
   /** Raw content sections, padded, in order: see `contentSections`. */
   readonly content: Uint8Array;
   readonly reliable: boolean;
+  /** It was published before the subscription was made, and retained. */
+  readonly retained: boolean;
   /** CLIENT_ID of the publisher, where the server says it. */
   readonly publisher: string | undefined;
   readonly responseTopic: string | undefined;

@@ -20,6 +20,7 @@ import { ageOf, timestampAt } from './session-clock.ts';
 
 /** Kinds 0 and 1 say that the reading was no older than this when it was first sent (clause 6.1.6). */
 const FRESH_MS = 1000;
+const NO_CONTENT = new Uint8Array(0);
 
 /** What a frame says, whichever form it has. */
 export type Heard =
@@ -71,7 +72,8 @@ export class Dialect {
   }
 
   /** A reliable message; in the short form an older one goes as a batch of one, which keeps its time (clause 6.1.6). */
-  encodeEntry({ frame, at, messageId }: Entry, now: number): Uint8Array {
+  encodeEntry({ frame, at, messageId, expiresAt }: Entry, now: number): Uint8Array {
+    if (expiresAt !== undefined) return withRest(frame, Math.max(0, Math.ceil(expiresAt - now)));
     if (!this.shortForm || peekType(frame) !== MessageType.PUBLISH) return frame;
     const message = decodeMessage(frame);
     if (message.type !== MessageType.PUBLISH) return frame;
@@ -246,6 +248,13 @@ export class Dialect {
   #stamp(now: number): number {
     return timestampAt(this.#epoch, now);
   }
+}
+
+/** A PUBLISH with what is left of its EXPIRY. Where that is nothing its content is of no use any more, but its number must come (clause 5.5.6). */
+function withRest(frame: Uint8Array, expiry: number): Uint8Array {
+  const message = decodeMessage(frame);
+  if (message.type !== MessageType.PUBLISH || message.expiry === expiry) return frame;
+  return encodeMessage({ ...message, expiry, content: expiry === 0 ? NO_CONTENT : message.content });
 }
 
 /** What `read` makes of content by the layout of `alias`. Throws HSK-1109, with the alias, when it does not fit. */

@@ -8,6 +8,8 @@ export interface Entry {
   /** When it was handed to us. */
   readonly at: number;
   readonly tag: number | undefined;
+  /** When its EXPIRY is over; undefined: it has none that counts while it waits. */
+  readonly expiresAt: number | undefined;
   /** Bytes it took on the line when it was last sent. */
   lineBytes: number;
   /** When its last bit had left the line. */
@@ -81,12 +83,13 @@ export class Outbound {
   }
 
   /** Takes up the message numbered `last` + 1. */
-  push(frame: Uint8Array, at: number, tag: number | undefined): void {
+  push(frame: Uint8Array, at: number, tag: number | undefined, expiresAt: number | undefined): void {
     this.#entries.push({
       messageId: this.last + 1,
       frame,
       at,
       tag,
+      expiresAt,
       lineBytes: 0,
       leftAt: 0,
       resent: false,

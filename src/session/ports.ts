@@ -101,6 +101,9 @@ export interface SessionOptions {
   readonly dropped: (reason: string, error?: HashikeError) => void;
 }
 
+/** What became of a best-effort message: `dropped` is counted, `full` is not: the owner keeps it until there is room, or counts it. */
+export type BestEffort = 'sent' | 'full' | 'dropped';
+
 /**
  * One session, as either side holds it: numbering, order, acknowledgement, retransmission, aliases, both forms. A pure machine: it has no clock and no
  * socket; `now` is monotonic milliseconds. The handshake is not its business: it begins after CONNACK.
@@ -140,11 +143,11 @@ export interface SessionMachine {
    * Throws HSK-1101, HSK-1102 and HSK-1105 when it can't be encoded, and HSK-2005 when the present link can't carry it; then nothing was queued.
    */
   sendReliable(message: Outgoing, now: number, tag?: number): number | undefined;
-  /** Sends a PUBLISH without number, or drops and counts it (false) when detached or the queue is full. Throws as `sendReliable` does but for HSK-2005. */
+  /** Sends a PUBLISH without number. Throws as `sendReliable` does but for HSK-2005. */
   sendBestEffort(
     message: Unnumbered<Extract<NumberedMessage, { readonly content: Uint8Array; readonly retain: boolean }>>,
     now: number,
-  ): boolean;
+  ): BestEffort;
   /**
    * The raw step of `frame`, for a long-form PUBLISH that the owner has read and carries out at once, with nothing to wait for: true when it comes next, and is taken as received and settled. False: it is for `frame`.
    * After the last of those that came together the owner calls `admitted`.

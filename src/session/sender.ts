@@ -6,7 +6,7 @@ import { earliest } from './earliest.ts';
 import { fragment, mostBytesInFragments } from './fragments.ts';
 import { Line } from './line.ts';
 import { Outbound, type Covered, type Entry } from './outbound.ts';
-import type { Transport } from './ports.ts';
+import type { BestEffort, Transport } from './ports.ts';
 import { Recovery } from './recovery.ts';
 import { RoundTrip } from './round-trip.ts';
 
@@ -111,13 +111,25 @@ export class Sender {
 
   /** Queues a control message. False, and counted, when it can't be carried or too much waits. */
   control(frame: Uint8Array, now: number): boolean {
-    return this.#enqueue(frame, this.#options.sendQueueBytes, MAX_CONTROL_WAIT_MS, now);
+    const carried = this.carries(frame.length);
+    if (!carried || !this.#hasRoom(frame.length, this.#options.sendQueueBytes, MAX_CONTROL_WAIT_MS, now)) {
+      this.#options.dropped(carried ? 'send-queue-full' : 'too-long');
+      return false;
+    }
+    this.#enqueue(frame, now);
+    return true;
   }
 
-  /** Queues a best-effort message. False, and counted, when it can't be carried or too much waits. */
-  bestEffort(frame: Uint8Array, now: number): boolean {
+  /** Queues a best-effort message. One that can't be carried is counted; one that finds the queue full is its owner's. */
+  bestEffort(frame: Uint8Array, now: number): BestEffort {
+    if (!this.carries(frame.length)) {
+      this.#options.dropped('too-long');
+      return 'dropped';
+    }
     const room = this.#options.sendQueueBytes - this.outbound.bytes;
-    return this.#enqueue(frame, room, MAX_BEST_EFFORT_WAIT_MS, now);
+    if (!this.#hasRoom(frame.length, room, MAX_BEST_EFFORT_WAIT_MS, now)) return 'full';
+    this.#enqueue(frame, now);
+    return 'sent';
   }
 
   /** Whether a frame of `length` bytes would go out at once, before everything else, as it is. */
@@ -232,20 +244,15 @@ export class Sender {
     this.#options.transmitted(now);
   }
 
-  #enqueue(frame: Uint8Array, room: number, maxWaitMs: number, now: number): boolean {
-    if (!this.carries(frame.length)) {
-      this.#options.dropped('too-long');
-      return false;
-    }
+  #hasRoom(length: number, room: number, maxWaitMs: number, now: number): boolean {
     const waits = this.#waiting.length > 0 || !this.#ready(now);
-    if (waits && this.#waitingBytes + frame.length > Math.min(room, this.#line.drains(maxWaitMs))) {
-      this.#options.dropped('send-queue-full');
-      return false;
-    }
+    return !waits || this.#waitingBytes + length <= Math.min(room, this.#line.drains(maxWaitMs));
+  }
+
+  #enqueue(frame: Uint8Array, now: number): void {
     this.#waiting.push(frame);
     this.#waitingBytes += frame.length;
     this.pump(now);
-    return true;
   }
 
   #next(now: number): Uint8Array | undefined {

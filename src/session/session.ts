@@ -12,7 +12,15 @@ import { FragmentJoiner } from './fragments.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { Line } from './line.ts';
 import type { Covered } from './outbound.ts';
-import type { Age, Outgoing, SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
+import type {
+  Age,
+  BestEffort,
+  Outgoing,
+  SessionEffects,
+  SessionMachine,
+  SessionOptions,
+  Transport,
+} from './ports.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import { ageOf, timestampAt } from './session-clock.ts';
@@ -63,7 +71,10 @@ class Session implements SessionMachine {
       transmit: (frame) => effects.transmit(frame),
       relay: (publish, timestamp) => effects.relay(publish, timestamp),
       transmitted: (now) => this.#keepAlive.sent(now),
-      encode: (entry, now) => this.#dialect.encodeEntry(entry, now),
+      encode: (entry, now) => {
+        if (entry.leftAt === 0 && (entry.expiresAt ?? Infinity) <= now) dropped('expired');
+        return this.#dialect.encodeEntry(entry, now);
+      },
       owed: (now) => this.#answers.next(now),
       dropped,
       tooLong: (error) => effects.violated(error),
@@ -175,21 +186,21 @@ class Session implements SessionMachine {
       });
     }
     if (!outbound.hasRoom(frame.length)) return undefined;
-    outbound.push(frame, now, tag);
+    outbound.push(frame, now, tag, this.#expiryOf(numbered, now));
     if (numbered.type === MessageType.ALIAS) this.#aliases.declareOurs(messageId, numbered.entries);
     if (messageId <= outbound.claimed) this.#covered(outbound.acknowledge(messageId));
     else this.#sender.pump(now);
     return messageId;
   }
 
-  sendBestEffort(message: Parameters<SessionMachine['sendBestEffort']>[0], now: number): boolean {
+  sendBestEffort(message: Parameters<SessionMachine['sendBestEffort']>[0], now: number): BestEffort {
     if (!this.#transport) {
       this.#options.dropped('detached');
-      return false;
+      return 'dropped';
     }
     const publish = { ...message, timestamp: this.timestamp(now) };
     const frame = encodeChecked(publish);
-    if (this.#effects.transmitBeside?.(frame)) return true;
+    if (this.#effects.transmitBeside?.(frame)) return 'sent';
     return this.#sender.bestEffort(this.#dialect.shorten(publish) ?? frame, now);
   }
 
@@ -212,7 +223,7 @@ class Session implements SessionMachine {
     const length = publish.deliveryLength(messageId);
     if (messageId > LAST_NUMBER || messageId <= outbound.claimed) return false;
     if (!this.#sender.isFree(length) || !outbound.hasRoom(length)) return false;
-    outbound.push(publish.delivery(this.timestamp(now), messageId), now, undefined);
+    outbound.push(publish.delivery(this.timestamp(now), messageId), now, undefined, undefined);
     this.#sender.pump(now);
     return true;
   }
@@ -401,6 +412,12 @@ class Session implements SessionMachine {
 
   get #wantsRoundTrip(): boolean {
     return this.#transport?.reliable === true && this.roundTripMs === undefined && !this.#answers.pinging;
+  }
+
+  /** EXPIRY counts from the moment the server receives the publish (clause 5.5.6), so not in the queue of a client. */
+  #expiryOf(message: NumberedMessage, now: number): number | undefined {
+    if (this.#options.side === 'client' || message.type !== MessageType.PUBLISH) return undefined;
+    return message.expiry === undefined ? undefined : now + message.expiry;
   }
 
   /** What breaks a rule ends a reliable link and is dropped on a lossy one (clause 5.7.2). */

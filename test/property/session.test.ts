@@ -165,7 +165,7 @@ class Run {
         const { side, bestEffortSent } = this.processes[step.by === 0 ? 0 : 1];
         for (let n = 0; n < step.count; n += 1) {
           const message = reading(this.#value++);
-          if (side.pipe.act((session, now) => session.sendBestEffort(message, now)))
+          if (side.pipe.act((session, now) => session.sendBestEffort(message, now)) === 'sent')
             bestEffortSent.push(this.#value - 1);
         }
         break;

@@ -6,6 +6,7 @@ const message = (topic: string, reliable = true): ClientMessage => ({
   topic,
   content: new Uint8Array(0),
   reliable,
+  retained: false,
   publisher: undefined,
   responseTopic: undefined,
   correlation: undefined,

@@ -215,19 +215,42 @@ describe('sending', () => {
     expect(ids(take())).toEqual([2, 3]);
   });
 
-  test('best-effort messages wait in order while there is room and are dropped and counted after that (5.5.4)', () => {
+  test('best-effort messages wait in order while there is room, and are their owner’s after that (5.5.4)', () => {
     const lone = loneSession({ limits: { sendQueueBytes: 100 } });
     const { machine, frames, events } = lone;
-    expect(machine.sendBestEffort(reading(0), 0)).toBe(false);
+    expect(machine.sendBestEffort(reading(0), 0)).toBe('dropped');
     machine.attach(tcp, 0, 0);
     lone.room = false;
     // The first goes out, four of 24 bytes wait.
     const taken = [1, 2, 3, 4, 5, 6].map((value) => machine.sendBestEffort(reading(value), 0));
-    expect(taken).toEqual([true, true, true, true, true, false]);
-    expect(events).toEqual(['dropped detached', 'dropped send-queue-full']);
+    expect(taken).toEqual(['sent', 'sent', 'sent', 'sent', 'sent', 'full']);
+    expect(events).toEqual(['dropped detached']);
     lone.room = true;
     machine.drained(0);
     expect(frames.map((frame) => frame.at(-1))).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('a delivery that waits carries what is left of its EXPIRY; of one that expired only the number comes (5.5.6)', () => {
+    const lone = loneSession();
+    const { machine, take, events } = lone;
+    machine.attach(tcp, 0, 0);
+    lone.room = false;
+    for (const expiry of [undefined, 1000, 5000]) machine.sendReliable({ ...reading(1), expiry }, 0);
+    machine.detach();
+    lone.room = true;
+    machine.attach(tcp, 2000, 0);
+    const sent = take().slice(1);
+    expect(sent).toMatchObject([{ expiry: undefined }, { expiry: 0 }, { expiry: 3000 }]);
+    expect(sent.map((each) => ('content' in each ? each.content.length : -1))).toEqual([8, 0, 8]);
+    expect(ids(sent)).toEqual([1, 2, 3]);
+    expect(events).toEqual(['dropped expired']);
+  });
+
+  test('what a client sends keeps its EXPIRY while it waits: that counts from the moment the server has it (5.5.6)', () => {
+    const { machine, take } = loneSession({ side: 'client' });
+    machine.sendReliable({ ...reading(1), expiry: 1000 }, 0);
+    machine.attach(tcp, 5000, 0);
+    expect(take()).toMatchObject([{ expiry: 1000 }]);
   });
 
   test('DISCONNECT goes out past everything that waits', () => {
