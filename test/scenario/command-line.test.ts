@@ -116,9 +116,9 @@ describe('against a running gateway', () => {
   test('status tells links, clients, queues and counters, for people and for programs', async () => {
     const { code, stdout } = await hashike('status', '--config', config);
     expect(code).toBe(0);
-    for (const title of ['links', 'clients', 'upstream', 'spool', 'counters'])
+    for (const title of ['links', 'clients', 'upstream', 'waiting on disk', 'dropped', 'counters'])
       expect(stdout).toContain(`\n${title}\n`);
-    expect(stdout).toMatch(/^cli: hashike \d+\.\d+\.\d+, process \d+, up \d+ s/);
+    expect(stdout).toMatch(/^cli: hashike \d+\.\d+\.\d+, process \d+, up [\d.]+ s/);
     const json = await hashike('status', '--config', config, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({
       gateway: 'cli',
