@@ -1,0 +1,215 @@
+/*
+ * Runs the minimal firmware in an emulated ATmega328P against a small gateway of its own, as fast as it goes, and prints how deep the stack went and how long a reading
+ * took: `stack=BYTES cycles=CYCLES`.
+ *
+ * The stack is painted before the start. The gateway does what makes a node go deep: it accepts, acknowledges, commands in both forms, repeats, loses, rejects, resets and resumes.
+ */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <simavr/avr_uart.h>
+#include <simavr/sim_avr.h>
+#include <simavr/sim_elf.h>
+#include <simavr/sim_io.h>
+
+#define GPIOR1_AT 0x4A
+#define PAINT 0xC5
+#define MOST_MS 60000
+#define ENOUGH_READINGS 40
+
+static avr_t *avr;
+static avr_irq_t *input;
+static uint8_t queue[4096];
+static size_t queued;
+static int ready = 1;
+static uint8_t frame[512];
+static size_t length;
+static avr_cycle_count_t began;
+static unsigned long longest;
+static int readings;
+static uint8_t commands;
+
+static uint16_t crc_of(const uint8_t *bytes, size_t count) {
+    uint16_t crc = 0xFFFF;
+    while (count--) {
+        crc ^= (uint16_t)(*bytes++ << 8);
+        for (int i = 0; i < 8; i++) crc = (uint16_t)(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
+    }
+    return crc;
+}
+
+static void feed(void) {
+    while (ready && queued) {
+        uint8_t byte = queue[0];
+        memmove(queue, queue + 1, --queued);
+        avr_raise_irq(input, byte);
+    }
+}
+
+static void answer(const char *hex) {
+    uint8_t bytes[256];
+    size_t count = 0;
+    unsigned value;
+    for (; sscanf(hex, "%2x", &value) == 1; hex += 2) bytes[count++] = (uint8_t)value;
+    uint16_t crc = crc_of(bytes, count);
+    bytes[count++] = (uint8_t)(crc >> 8);
+    bytes[count++] = (uint8_t)crc;
+    size_t code = queued++;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i]) {
+            queue[queued++] = bytes[i];
+        } else {
+            queue[code] = (uint8_t)(queued - code);
+            code = queued++;
+        }
+    }
+    queue[code] = (uint8_t)(queued - code);
+    queue[queued++] = 0;
+    feed();
+}
+
+/* CONNACK_SUCCESS with a CLIENT_ID of 20 bytes, the longest for which HSK_FRAME is made. */
+#define WELCOME \
+    "0003005400000001" "010300146e6f64652d303132333435363738396162636465" "010400080102030405060708" "01080010000102030405060708090a0b0c0d0e0f" \
+    "010200040000ea60" "010900040000ea60" "010a00080000019b77ef4c00"
+
+static void acknowledge(uint8_t id8) {
+    char hex[8];
+    snprintf(hex, sizeof hex, "b1%02x7f", id8);
+    answer(hex);
+}
+
+static void published(uint8_t id8) {
+    char hex[128];
+    readings++;
+    switch (readings % 8) {
+        case 1: /* lost: the node sends it again, and as a batch */
+            return;
+        case 2:
+            acknowledge(id8);
+            commands++;
+            snprintf(hex, sizeof hex, "92%02x0%d", commands, commands & 1);
+            answer(hex);
+            return;
+        case 3: /* in the long form, with options */
+            snprintf(hex, sizeof hex, "0022002000000000" "01050004000000%02x" "0106000473657421" "01120004000003e8" "8001000101000000", ++commands);
+            answer(hex);
+            acknowledge(id8);
+            return;
+        case 4: /* a repetition and a refusal */
+            snprintf(hex, sizeof hex, "92%02x01", commands);
+            answer(hex);
+            snprintf(hex, sizeof hex, "0024001000000000" "01050004000000%02x" "0107000200060000", id8);
+            answer(hex);
+            acknowledge(id8);
+            return;
+        case 5:
+            answer("d0");
+            return;
+        case 6:
+            answer("e0070800");
+            acknowledge(id8);
+            answer("c055");
+            return;
+        default:
+            acknowledge(id8);
+    }
+}
+
+static void take(void) {
+    if (frame[0] == 0 && frame[1] == 1) {
+        commands = 0;
+        answer(WELCOME);
+    } else if (frame[0] == 0 && frame[1] == 2) {
+        char hex[64];
+        snprintf(hex, sizeof hex, "0004001400000001" "01050004000000%02x" "010a00080000019b77ef4c00", 0);
+        answer(hex);
+    } else if ((frame[0] & 0xE0) == 0x80) {
+        published(frame[0] & 0x10 ? frame[1] : 0);
+    } else if ((frame[0] & 0xF0) == 0xA0) {
+        published(frame[1]);
+    }
+}
+
+static void sent(avr_irq_t *irq, uint32_t value, void *param) {
+    static uint8_t left, code;
+    uint8_t byte = (uint8_t)value;
+    (void)irq, (void)param;
+    if (byte == 0) {
+        if (length > 2 && crc_of(frame, length) == 0) take();
+        length = 0;
+        left = code = 0;
+    } else if (left) {
+        left--;
+        if (length < sizeof frame) frame[length++] = byte;
+    } else {
+        if (code && code != 255 && length < sizeof frame) frame[length++] = 0;
+        code = byte;
+        left = (uint8_t)(byte - 1);
+    }
+}
+
+static void on(avr_irq_t *irq, uint32_t value, void *param) {
+    (void)irq, (void)value, (void)param;
+    ready = 1;
+    feed();
+}
+
+static void off(avr_irq_t *irq, uint32_t value, void *param) {
+    (void)irq, (void)value, (void)param;
+    ready = 0;
+}
+
+static void stay_awake(avr_t *of, avr_cycle_count_t cycles) {
+    (void)of, (void)cycles;
+}
+
+static void marked(avr_t *of, avr_io_addr_t at, uint8_t value, void *param) {
+    (void)at, (void)param;
+    if (value == 1) began = of->cycle;
+    else if (of->cycle - began > longest) longest = (unsigned long)(of->cycle - began);
+}
+
+int main(int argc, char **argv) {
+    elf_firmware_t firmware;
+    uint32_t flags = 0;
+    if (argc != 2) return 2;
+    memset(&firmware, 0, sizeof firmware);
+    /* The loader has things to say. */
+    FILE *report = fdopen(dup(1), "w");
+    if (!report || !freopen("/dev/null", "w", stdout) || elf_read_firmware(argv[1], &firmware) != 0) return 1;
+    strcpy(firmware.mmcu, "atmega328p");
+    firmware.frequency = 16000000;
+    avr = avr_make_mcu_by_name(firmware.mmcu);
+    avr_init(avr);
+    avr_load_firmware(avr, &firmware);
+    avr->vcc = avr->avcc = avr->aref = 5000;
+    avr->sleep = stay_awake;
+    avr->log = LOG_ERROR;
+    avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
+    flags &= ~(uint32_t)(AVR_UART_FLAG_STDIO | AVR_UART_FLAG_POLL_SLEEP);
+    avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
+    input = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), sent, NULL);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XON), on, NULL);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XOFF), off, NULL);
+    avr_register_io_write(avr, GPIOR1_AT, marked, NULL);
+    uint32_t bottom = 0x100 + firmware.datasize + firmware.bsssize;
+    memset(avr->data + bottom, PAINT, avr->ramend + 1 - bottom);
+    while (readings < ENOUGH_READINGS && avr->cycle < (avr_cycle_count_t)MOST_MS * 16000) {
+        int state = avr_run(avr);
+        if (state == cpu_Done || state == cpu_Crashed) return 1;
+    }
+    if (readings < ENOUGH_READINGS) {
+        fprintf(stderr, "only %d readings came\n", readings);
+        return 1;
+    }
+    uint32_t touched = bottom;
+    while (touched <= avr->ramend && avr->data[touched] == PAINT) touched++;
+    fprintf(report, "stack=%u cycles=%lu\n", (unsigned)(avr->ramend + 1 - touched), longest);
+    return 0;
+}
