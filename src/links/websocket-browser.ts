@@ -1,7 +1,8 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { concat } from '../base/bytes.ts';
 import { HashikeError } from '../base/errors.ts';
 import { LongFormDelimiter } from '../wire/long-form-delimiter.ts';
+import { CLOSE_TIMEOUT_MS } from './closing.ts';
 import type { Link, LinkCapabilities, LinkHandler } from './link.ts';
 import {
   checkLength,
@@ -74,6 +75,7 @@ class BrowserWebSocketLink implements Link {
   #batchBytes = 0;
   #full = false;
   #closing = false;
+  #closeTimer: Timer | undefined;
 
   constructor(socket: WebSocket, clock: Clock) {
     this.#socket = socket;
@@ -118,6 +120,8 @@ class BrowserWebSocketLink implements Link {
     this.#flush();
     this.#closing = true;
     this.#socket.close(CloseCode.NORMAL);
+    // A peer that does not answer holds nobody up.
+    this.#closeTimer = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#closed(CloseCode.NORMAL));
   }
 
   #flush(): void {
@@ -163,6 +167,7 @@ class BrowserWebSocketLink implements Link {
       this.#cause ??= new HashikeError('HSK-2101', detail, { peer: this.peer, code });
     }
     this.#closing = true;
+    this.#closeTimer?.cancel();
     const handler = this.#handler;
     this.#handler = undefined;
     handler?.closed(this.#cause);

@@ -9,6 +9,7 @@ import type { Link, LinkSource } from '../../src/links/link.ts';
 import type { ClientTls } from '../../src/links/open-stream.ts';
 import { connectTcp, TcpSource } from '../../src/links/tcp.ts';
 import { TlsServer } from '../../src/links/tls-server.ts';
+import { connectBrowserWebSocket } from '../../src/links/websocket-browser.ts';
 import { connectWebSocket } from '../../src/links/websocket-client.ts';
 import { WebSocketSource } from '../../src/links/websocket.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
@@ -76,6 +77,12 @@ linkContract('TLS', () =>
 linkContract('WebSocket', () =>
   pairOf(new WebSocketSource({ ...listening, origins: [] }), (port) =>
     connectWebSocket({ ...dialling, port, url: `ws://localhost:${port}/tlv` }),
+  ),
+);
+
+linkContract("a browser's WebSocket", () =>
+  pairOf(new WebSocketSource({ ...listening, origins: [] }), (port) =>
+    connectBrowserWebSocket({ ...dialling, url: `ws://localhost:${port}/tlv` }),
   ),
 );
 
