@@ -1,29 +1,22 @@
-import { hex, sameBytes } from '../base/bytes.ts';
+import { hex } from '../base/bytes.ts';
 import { DropReport } from '../base/drop-report.ts';
-import { HashikeError, type ErrorCode } from '../base/errors.ts';
+import type { ErrorCode, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { BestEffort, Outgoing } from '../session/ports.ts';
 import type { SessionPipeOptions } from '../session/pipe.ts';
-import type { StoredSession } from '../spool/ports.ts';
-import { peekType } from '../wire/long-form.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, MessageType, Reason, ShortKind } from '../wire/numbers.ts';
-import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
-import { encodeShort, isShortForm } from '../wire/short-form.ts';
+import { encodeShort } from '../wire/short-form.ts';
 import type { ClientQueue } from './client-queues.ts';
-import { Conflation } from './conflation.ts';
 import type { Confirming } from './confirmations.ts';
 import { Custody } from './custody.ts';
-import { DurableFeed, type Sent } from './durable-feed.ts';
+import { Deliveries } from './deliveries.ts';
+import { DurableFeed } from './durable-feed.ts';
 import { GuardedPipe } from './guarded-pipe.ts';
 import type { Delivery, Subscriber } from './ports.ts';
-import type { PresenceChange } from './presence.ts';
-import { toPublish } from './publications.ts';
 import { shorten } from './reasons.ts';
 import { Relay, type RelaySession } from './relay.ts';
-import { encodeContext } from './session-context.ts';
-import { RetainedReplay } from './retained-replay.ts';
+import { SessionRecord } from './session-record.ts';
 import { SessionRequests } from './session-requests.ts';
 import { SessionUdp } from './session-udp.ts';
 import type {
@@ -38,7 +31,6 @@ import { Watches } from './watches.ts';
 
 /** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
 const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
-const NO_CONTEXT = new Uint8Array(0);
 /** What the configuration may have to mend, as against damage: an alias that nobody declared, and content that its layout does not fit. */
 const misfits: ReadonlySet<ErrorCode> = new Set(['HSK-1104', 'HSK-1109']);
 
@@ -60,8 +52,8 @@ export class ClientSession implements Subscriber {
   readonly #pipe: GuardedPipe;
   readonly #subscriptions: Subscriptions;
   readonly #watches: Watches;
-  readonly #replay: RetainedReplay;
-  readonly #conflation: Conflation;
+  readonly #deliveries: Deliveries;
+  readonly #record: SessionRecord;
   readonly #requests: SessionRequests;
   readonly #misfits: DropReport;
   readonly #udp: SessionUdp;
@@ -70,8 +62,6 @@ export class ClientSession implements Subscriber {
   readonly #confirming: Confirming | undefined;
   readonly #log: Log;
   #carrier: Carrier | undefined;
-  /** The context as it was last written. */
-  #savedContext: Uint8Array = NO_CONTEXT;
   #away = false;
   #over = false;
 
@@ -96,11 +86,19 @@ export class ClientSession implements Subscriber {
     const text =
       'frames of a client do not fit its aliases: they are not acknowledged, and it keeps what is reliable';
     this.#misfits = new DropReport({ place: 'session', text, clock, counters, log: this.#log });
+    this.#record = new SessionRecord(identity, () => ({
+      comesBack: this.durable && !this.#over,
+      over: this.#over,
+      received: this.settled,
+      sent: this.#feed?.sent ?? 0,
+      aliases: this.#pipe.session.aliases,
+      subscriptions: this.#subscriptions.list,
+    }));
     this.custody = new Custody({
       spool,
       sessionId,
       durable: this.durable,
-      snapshot: () => this.#snapshot(),
+      snapshot: () => this.#record.write(clock.wall()),
       failed: (error) => this.#failed(error),
       completed: () => this.#requests.proceed(),
     });
@@ -134,26 +132,23 @@ export class ClientSession implements Subscriber {
       limit: limits.subscriptionsPerClient,
       presence,
     });
-    this.#conflation = new Conflation({
-      maxBytes: limits.sendQueueBytes / 4,
-      wall: () => clock.wall(),
-      send: (publication) => this.#offer(publication),
-      dropped: (reason) => counters.drops('session', reason).add(),
-    });
-    this.#replay = new RetainedReplay({
-      retained: broker.retained,
-      spool,
+    this.#deliveries = new Deliveries({
+      pipe: this.#pipe,
+      udp: this.#udp,
       queue: this.queue,
+      services,
+      log: this.#log,
       wanted: (topic) => this.#subscriptions.covers(topic),
-      hasRoom: (bytes) => this.queuedBytes === 0 || this.queuedBytes + bytes <= limits.sendQueueBytes / 2,
-      deliver: (delivery) => this.#hand(delivery),
+      isOver: () => this.#over,
+      mayWait: () => this.#carrier?.link.capabilities.reliable === true,
+      slow: (error) => this.#slow(error),
     });
     this.#watches = new Watches({
       presence,
       principal,
       limit: limits.watchesPerClient,
       room: () => limits.sendQueueBytes - this.queuedBytes,
-      tell: (change) => this.#announce(change),
+      tell: (change) => this.#deliveries.announce(change),
     });
     this.#subscriptions.restore(context.subscriptions);
     this.#requests = new SessionRequests({
@@ -173,7 +168,7 @@ export class ClientSession implements Subscriber {
       principal,
       subscriptions: this.#subscriptions,
       watches: this.#watches,
-      replay: this.#replay,
+      replay: this.#deliveries.replay,
       presence,
       messageBytes: limits.messageBytes,
       custody: this.custody,
@@ -198,7 +193,7 @@ export class ClientSession implements Subscriber {
         sessionId,
         sent,
         before: queue.released,
-        send: (publication, seq) => (this.attached ? this.#sendReliable(publication, seq) : 'full'),
+        send: (publication, seq) => (this.attached ? this.#deliveries.send(publication, seq) : 'full'),
         failed: (error) => this.#log.error({ err: error }, 'could not read or shorten the queue of a client'),
       });
   }
@@ -270,7 +265,7 @@ export class ClientSession implements Subscriber {
     if (!this.#carrier) return;
     this.#carrier = undefined;
     this.#udp.close();
-    this.#conflation.clear();
+    this.#deliveries.detached();
     this.#pipe.drive((pipe) => pipe.detach());
     if (!this.#over) this.#events.detached();
   }
@@ -278,8 +273,7 @@ export class ClientSession implements Subscriber {
   /** One frame of the client. */
   frame(bytes: Uint8Array): void {
     this.#pipe.drive((pipe) => pipe.frame(bytes));
-    if (!this.durable || this.#over || !mayDeclareAliases(bytes)) return;
-    if (!sameBytes(this.#context(), this.#savedContext)) this.custody.saveSoon();
+    if (this.#record.isChangedBy(bytes)) this.custody.saveSoon();
   }
 
   /** As `frame`, for the plain PUBLISHes at the beginning of a run of messages. Returns where the first message begins that is for `frame`; `to` when there is none. */
@@ -294,22 +288,17 @@ export class ClientSession implements Subscriber {
   }
 
   relay(publish: PublishView, reliable: boolean, now: number): boolean {
-    if (this.#over) return true;
-    if (this.#replay.active || this.#conflation.active) return false;
-    const { raw } = this.#pipe;
-    if (reliable) return raw.relayReliable(publish, now);
-    return !this.#udp.granted && raw.relayBestEffort(publish, now);
+    return this.#over || this.#deliveries.relay(publish, reliable, now);
   }
 
   drained(): void {
     this.#pipe.drive((pipe) => pipe.drained());
-    if (this.#conflation.active) this.#conflation.flush();
+    this.#deliveries.drained();
     this.#confirming?.changed();
   }
 
   deliver(delivery: Delivery): void {
-    if (this.#replay.active) this.#replay.before(delivery.publication.topic);
-    this.#hand(delivery);
+    this.#deliveries.deliver(delivery);
   }
 
   /** The client broke the protocol: the session is over (clauses 5.7.2 and 5.7.3). */
@@ -372,8 +361,7 @@ export class ClientSession implements Subscriber {
       receive: (message, age) => this.#requests.receive(message, age),
       acknowledged: (messageId, tag) => {
         this.#feed?.acknowledged(messageId, tag);
-        this.#replay.pump();
-        if (this.#conflation.active) this.#conflation.flush();
+        this.#deliveries.acknowledged();
       },
       confirmed: () => undefined,
       violated: (error) => this.violated(error),
@@ -396,60 +384,6 @@ export class ClientSession implements Subscriber {
     );
   }
 
-  /** Tells a watcher who came or left (clause 5.8). */
-  #announce({ topic, clientId, joined, reason }: PresenceChange): void {
-    if (this.#over) return;
-    const message: Outgoing = joined
-      ? { type: MessageType.PRESENCE_JOINED, topic, clientId }
-      : { type: MessageType.PRESENCE_LEFT, topic, clientId, reason };
-    if (this.#queueReliable(message, undefined) === 'full') this.#slow();
-  }
-
-  #hand({ publication, reliable }: Delivery): void {
-    if (this.#over) return;
-    if (!reliable) this.#sendBestEffort(publication);
-    else if (this.#sendReliable(publication, undefined) === 'full') this.#slow();
-  }
-
-  #sendReliable(publication: Publication, seq: number | undefined): Sent {
-    return this.#queueReliable(toPublish(publication, this.#services.clock.wall()), seq);
-  }
-
-  #queueReliable(message: Outgoing, seq: number | undefined): Sent {
-    try {
-      const messageId = this.#pipe.act((session, now) => session.sendReliable(message, now, seq));
-      return messageId === undefined ? 'full' : 'sent';
-    } catch (error) {
-      this.#undeliverable(error);
-      return 'undeliverable';
-    }
-  }
-
-  /** On a wire a reading that waits would grow older than it says (clause 6.1.6): there it is dropped. */
-  #sendBestEffort(publication: Publication): void {
-    if (!this.#conflation.active && this.#offer(publication) !== 'full') return;
-    if (this.#carrier?.link.capabilities.reliable) this.#conflation.put(publication);
-    else this.#services.counters.drops('session', 'send-queue-full').add();
-  }
-
-  #offer(publication: Publication): BestEffort {
-    const { clock } = this.#services;
-    try {
-      const message = toPublish(publication, clock.wall());
-      return this.#pipe.act((session, now) => session.sendBestEffort(message, now));
-    } catch (error) {
-      this.#undeliverable(error);
-      return 'dropped';
-    }
-  }
-
-  /** It is longer than a message, or than what the link carries. */
-  #undeliverable(error: unknown): void {
-    if (!(error instanceof HashikeError)) throw error;
-    this.#services.counters.drops('session', 'undeliverable').add();
-    this.#log.warn({ err: error }, 'a message could not be delivered to a client');
-  }
-
   /** Custody was not possible: the client keeps its message, learns from SESSION_EXPIRED what has arrived, and sends the rest again. */
   #failed(error: unknown): void {
     this.custody.doubt();
@@ -460,12 +394,9 @@ export class ClientSession implements Subscriber {
   }
 
   /** It stayed over the bound of its queue (clause 5.5.4). */
-  #slow(): void {
-    const error = new HashikeError('HSK-3006', 'the send queue of a client is full (limits.sendQueueBytes)', {
-      queuedBytes: this.queuedBytes,
-    });
+  #slow(error: HashikeError): void {
     this.#services.counters.counter('slow_consumers').add();
-    this.#log.warn({ err: error }, 'a subscriber is too slow; its session ends');
+    this.#log.warn(error.facts, 'a subscriber is too slow; its session ends');
     this.#end({ code: Reason.SLOW_CONSUMER, text: error.message }, true);
   }
 
@@ -488,36 +419,7 @@ export class ClientSession implements Subscriber {
     this.#disconnect(reason);
     this.#pipe.afterwards(() => this.#events.over(will, reason ?? left));
   }
-
-  #snapshot(): StoredSession {
-    const { identity } = this;
-    this.#savedContext = this.#context();
-    return {
-      sessionId: identity.sessionId,
-      clientId: this.clientId,
-      keyHash: identity.keyHash,
-      place: this.#over ? undefined : identity.place,
-      received: this.settled,
-      sent: this.#feed?.sent ?? 0,
-      context: this.#savedContext,
-      updatedAt: this.#services.clock.wall(),
-    };
-  }
-
-  /** Empty for a session that does not come back from disk: then only its numbers count. */
-  #context(): Uint8Array {
-    if (!this.durable || this.#over) return NO_CONTEXT;
-    const { aliases } = this.#pipe.session;
-    return encodeContext({ ...this.identity.context, aliases, subscriptions: this.#subscriptions.list });
-  }
 }
 
 /** DISCONNECT by the client. */
 const left: ReasonValue = { code: Reason.NORMAL, text: '' };
-
-/** Whether a frame holds ALIAS, or may be the last piece of one. */
-function mayDeclareAliases(frame: Uint8Array): boolean {
-  if (peekType(frame) === MessageType.ALIAS) return true;
-  const [first = 0] = frame;
-  return isShortForm(first) && ((first >> 4) & 7) === ShortKind.FRAGMENT;
-}
