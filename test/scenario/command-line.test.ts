@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
-import { hashike } from '../support/command-line.ts';
+import { hashike, program } from '../support/command-line.ts';
 import { freePort } from '../support/free-port.ts';
 
 const TOKEN = 'the token of the command line';
@@ -150,4 +151,25 @@ test('status of a gateway that does not run says where it looked', async () => {
   const { code, stderr } = await hashike('status', '--config', alone);
   expect(code).toBe(1);
   expect(stderr).toMatch(/nobody\/status\.sock.*HSK-4202/);
+});
+
+test('a reader that is slow gets every line', async () => {
+  const frames = 20_000;
+  const decode = spawn(process.execPath, [program, 'decode', '--serial'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const { stdin, stdout } = decode;
+  // Ends before it reads all of it only where something is wrong, and then the count says so.
+  stdin.on('error', () => undefined);
+  stdin.end('04d02a8d00'.repeat(frames));
+  // More than a pipe holds waits in the process by the time that somebody looks.
+  await new Promise((resolve) => {
+    stdout.once('readable', resolve);
+  });
+  await new Promise((resolve) => {
+    setTimeout(resolve, 500);
+  });
+  let lines = 0;
+  for await (const chunk of stdout) lines += String(chunk).split('\n').length - 1;
+  expect(lines).toBe(frames);
 });

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** The program that npm installs as `hashike`. */
+export const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** Runs `hashike` with these arguments to its end, which must come within 20 s. */
 export function hashike(
