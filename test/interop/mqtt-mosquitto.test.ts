@@ -397,7 +397,14 @@ requires('mosquitto')('the bridge and mosquitto', () => {
   test('what matches `forward` is in custody, but not what the bridge itself published', async () => {
     await house.bridge(mqttConfig({ url: 'mqtt://127.0.0.1:1', forward: ['a/#', 'b'] }));
     expect(house.durable).toEqual([
-      { options: { consumer: 'upstream/mqtt', except: 'upstream/mqtt' }, filters: ['a/#', 'b'] },
+      {
+        options: {
+          consumer: 'upstream/mqtt',
+          except: 'upstream/mqtt',
+          confirms: house.temp.spool.consumer('upstream/mqtt'),
+        },
+        filters: ['a/#', 'b'],
+      },
     ]);
   });
 });
