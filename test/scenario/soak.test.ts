@@ -16,7 +16,7 @@ test(`a thousand clients that are cut again and again lose nothing, and the gate
   });
   console.log(`soak, seed ${SEED}: ${JSON.stringify(outcome)}`);
   expect(outcome.wrong).toEqual([]);
-  expect(outcome.published).toBeGreaterThan(2000);
-  expect(outcome.cuts).toBeGreaterThan(20);
+  expect(outcome.published).toBeGreaterThan(1000);
+  expect(outcome.cuts).toBeGreaterThan(5);
   expect(outcome.residentMb.end - outcome.residentMb.warm).toBeLessThan(MOST_GROWTH_MB);
 });

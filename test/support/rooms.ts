@@ -37,6 +37,8 @@ export class Rooms implements AsyncDisposable {
     mkdirSync(cache, { recursive: true });
     const directory = mkdtempSync(join(cache, 'rooms-'));
     stack.defer(() => rmSync(directory, { recursive: true, force: true }));
+    // Without a package of its own it would be part of this one, and so get what `npm run build` left.
+    writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'rooms', type: 'module' }));
     compile(join(directory, 'node_modules/hashike'));
     cpSync(join(repositoryRoot, 'examples/rooms'), directory, { recursive: true });
     const page = await serve(directory, stack);
