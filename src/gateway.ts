@@ -36,8 +36,11 @@ export interface Gateway {
   /** What the watchdog looks at: every loop that must not stand still. */
   readonly watched: readonly Watched[];
   status(): GatewayStatus;
-  /** Reads certificates again, for connections to come. What can't be used is logged, and what was in use stays. */
-  reload(): Promise<void>;
+  /**
+   * Takes over the clients and profiles of `config`, where there is one: sessions that may not go on with that end, the others are left alone. Reads certificates again, for
+   * connections to come. What can't be used is logged, and what was in use stays.
+   */
+  reload(config: Config | undefined): Promise<void>;
   /** Stops every part, last started first. Throws HSK-1002 with everything that went wrong. */
   stop(): Promise<void>;
 }
@@ -116,11 +119,31 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   return {
     watched: [disk, ...parts.flatMap(({ watched }) => watched)],
     status,
-    reload: async () => {
+    reload: async (next) => {
+      if (next) reloadAccess(config, next, house, access);
       for (const part of parts) await part.reload?.();
     },
     stop: () => teardown.run(),
   };
+}
+
+/** Throws HSK-2303 and HSK-3002 where the configuration contradicts itself, which `loadConfig` finds earlier; then nothing has changed. */
+function reloadAccess(
+  config: Config,
+  next: Config,
+  { profiles, connections, log }: House,
+  access: Access,
+): void {
+  const others = compileProfiles(next);
+  access.reload(next.clients);
+  profiles.become(others);
+  connections.accessChanged();
+  const sections = ['gateway', 'log', 'listen', 'serial', 'coap', 'upstream', 'spool', 'limits'] as const;
+  const changed = sections.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(next[key]));
+  log.info({ clients: next.clients.length }, 'the clients and profiles of the configuration were read again');
+  if (changed.length > 0) {
+    log.warn({ sections: changed }, 'these sections have changed too: they are taken up with the next start');
+  }
 }
 
 async function openOwnSpool(

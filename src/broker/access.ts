@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { HashikeError } from '../base/errors.ts';
 import type { ClientConfig } from '../config/schema.ts';
 import { covers, matches } from '../topic/topic.ts';
+import type { ReasonValue } from '../wire/message.ts';
+import { Reason } from '../wire/numbers.ts';
 import type { Principal } from './ports.ts';
+import { tokenNameOf } from './token-accounts.ts';
 
 /** Who a token or a certificate belongs to, before a client that shares it has told its name. */
 export interface TokenHolder {
@@ -14,22 +17,48 @@ export interface TokenHolder {
   principal(clientName: string | undefined): Principal;
 }
 
+/** By what a session was begun. */
+export interface Admission {
+  readonly holder: TokenHolder;
+  /** Hash of the token, or the certificate; undefined for a session of an earlier process, of which only the name is known. */
+  readonly credential?: string | undefined;
+}
+
+/** What tells clients apart and admits them, as one key. */
+const byToken = (hash: string): string => hash;
+const byCertificate = (commonName: string): string => `CN:${commonName}`;
+
 /** No anonymous access: who may do what, by the hash of the token or the name in the certificate, from the `clients` of the configuration. */
 export class Access {
-  /** By the hash of the token. */
-  readonly #holders = new Map<string, TokenHolder>();
-  /** By the common name of the certificate. */
-  readonly #certified = new Map<string, TokenHolder>();
-  readonly #byName = new Map<string, TokenHolder>();
+  /** By token or certificate. */
+  #holders: ReadonlyMap<string, TokenHolder> = new Map();
+  #byName: ReadonlyMap<string, TokenHolder> = new Map();
+  /** Epoch ms, by name. */
+  #expiries: ReadonlyMap<string, number> = new Map();
+  /** What the rights of each holder were made from. */
+  readonly #rights = new WeakMap<TokenHolder, string>();
 
   /** Throws HSK-3002 when two clients have the same name, token or certificate. */
   constructor(clients: readonly ClientConfig[]) {
+    this.reload(clients);
+  }
+
+  /** Takes other clients in place of those before; who has the rights of before stays the same holder. Throws HSK-3002, and changes nothing then. */
+  reload(clients: readonly ClientConfig[]): void {
+    const holders = new Map<string, TokenHolder>();
+    const byName = new Map<string, TokenHolder>();
+    const expiries = new Map<string, number>();
     for (const client of clients) {
-      const holder = holderOf(client);
-      addOnce(this.#byName, client.name, holder);
-      addOnce(this.#holders, client.token, holder);
-      addOnce(this.#certified, client.certificate, holder);
+      const { name, token, certificate, expires } = client;
+      const holder = this.#holderOf(client);
+      addOnce(byName, name, holder);
+      addOnce(holders, token && byToken(token), holder);
+      addOnce(holders, certificate && byCertificate(certificate), holder);
+      if (expires !== undefined) expiries.set(name, Date.parse(expires));
     }
+    this.#holders = holders;
+    this.#byName = byName;
+    this.#expiries = expiries;
   }
 
   /** The clients that have a token of their own: their CLIENT_ID is known before they connect. */
@@ -39,22 +68,69 @@ export class Access {
 
   /** The principal with that CLIENT_ID, as it was given before; undefined when the configuration does not know it any more. */
   principal(clientId: string): Principal | undefined {
-    const slash = clientId.indexOf('/');
-    const holder = this.#byName.get(slash < 0 ? clientId : clientId.slice(0, slash));
-    if (!holder || holder.shared !== slash >= 0) return undefined;
-    return holder.principal(clientId.slice(slash + 1));
+    const name = tokenNameOf(clientId);
+    const holder = this.#byName.get(name);
+    if (!holder || holder.shared !== clientId.length > name.length) return undefined;
+    return holder.principal(clientId.slice(name.length + 1));
+  }
+
+  /** The holder of that name. */
+  named(name: string): TokenHolder | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** @param wall epoch ms */
+  isExpired({ name }: TokenHolder, wall: number): boolean {
+    return (this.#expiries.get(name) ?? Infinity) <= wall;
+  }
+
+  /** When the next token expires after `wall`, epoch ms. */
+  nextExpiry(wall: number): number | undefined {
+    const coming = [...this.#expiries.values()].filter((at) => at > wall);
+    return coming.length === 0 ? undefined : Math.min(...coming);
+  }
+
+  /** Why a session that was admitted so may not go on; undefined: it may. */
+  objection({ holder, credential }: Admission, wall: number): ReasonValue | undefined {
+    const now = this.#byName.get(holder.name);
+    if (!now || (credential !== undefined && this.#holders.get(credential) !== now)) {
+      return { code: Reason.TOKEN_ERROR, text: 'the token is known no more' };
+    }
+    if (this.isExpired(now, wall)) return { code: Reason.TOKEN_ERROR, text: 'the token has expired' };
+    return now === holder
+      ? undefined
+      : { code: Reason.NOT_ALLOWED, text: 'what the token allows has changed: connect anew' };
   }
 
   /**
    * Whose token this is. The look-up is by a hash that the asker can't choose, so its time tells nothing about the tokens.
    */
   holder(token: Uint8Array): TokenHolder | undefined {
-    return this.#holders.get(`sha256:${createHash('sha256').update(token).digest('hex')}`);
+    return this.byToken(token)?.holder;
   }
 
-  /** Whose certificate this is, by its common name. The transport has verified it. */
-  certified(commonName: string): TokenHolder | undefined {
-    return this.#certified.get(commonName);
+  /** Who comes in with a token. */
+  byToken(token: Uint8Array): Admission | undefined {
+    return this.#admission(byToken(`sha256:${createHash('sha256').update(token).digest('hex')}`));
+  }
+
+  /** Who comes in with a certificate, by its common name. The transport has verified it. */
+  byCertificate(commonName: string): Admission | undefined {
+    return this.#admission(byCertificate(commonName));
+  }
+
+  #admission(credential: string): Admission | undefined {
+    const holder = this.#holders.get(credential);
+    return holder && { holder, credential };
+  }
+
+  #holderOf(client: ClientConfig): TokenHolder {
+    const { name, publish, subscribe, shared, profile } = client;
+    const rights = JSON.stringify([publish, subscribe, shared, profile]);
+    const before = this.#byName.get(name);
+    const holder = before && this.#rights.get(before) === rights ? before : holderOf(client);
+    this.#rights.set(holder, rights);
+    return holder;
   }
 }
 

@@ -207,7 +207,8 @@ export class Broker implements BrokerPort {
 
   authenticate(token: Uint8Array): Principal | undefined {
     const holder = this.#access.holder(token);
-    return holder && !holder.shared ? holder.principal(undefined) : undefined;
+    if (!holder || holder.shared || this.#access.isExpired(holder, this.#clock.wall())) return undefined;
+    return holder.principal(undefined);
   }
 
   #checkPublish(topic: string, by: Principal): void {

@@ -21,8 +21,7 @@ export interface ClientQueuesOptions {
 export class ClientQueue implements ClientQueueFeed {
   readonly consumer: SpoolConsumer;
   readonly filters: DurableQueue;
-  /** Filters that the configuration gives the client: they hold whether it has a session or not. */
-  readonly commands: ReadonlySet<string>;
+  #commands: ReadonlySet<string> = new Set();
   /** Settled when the last session's acknowledgements are on disk. */
   released: Promise<void> = Promise.resolve();
   readonly #listeners = new Set<() => void>();
@@ -31,8 +30,22 @@ export class ClientQueue implements ClientQueueFeed {
   constructor(consumer: SpoolConsumer, filters: DurableQueue, commands: readonly string[]) {
     this.consumer = consumer;
     this.filters = filters;
-    this.commands = new Set(commands);
-    for (const filter of commands) filters.add(filter);
+    this.command(commands, []);
+  }
+
+  /** Filters that the configuration gives the client: they hold whether it has a session or not. */
+  get commands(): ReadonlySet<string> {
+    return this.#commands;
+  }
+
+  /** The configuration gives it these instead. @param own what the client has subscribed to itself */
+  command(commands: readonly string[], own: readonly string[]): void {
+    const before = this.#commands;
+    this.#commands = new Set(commands);
+    for (const filter of before) {
+      if (!this.#commands.has(filter) && !own.includes(filter)) this.filters.remove(filter);
+    }
+    for (const filter of commands) this.filters.add(filter);
   }
 
   get name(): string {
@@ -87,6 +100,18 @@ export class ClientQueues {
   /** The queue of a client that has one. */
   find(clientId: string): ClientQueue | undefined {
     return this.#queues.get(clientId);
+  }
+
+  /** The clients that have one. */
+  get clientIds(): readonly string[] {
+    return [...this.#queues.keys()];
+  }
+
+  /** Sees to it that a client has the queue that its profile asks for. @param own what the client has subscribed to itself */
+  prepare(clientId: string, commands: readonly string[], own: readonly string[]): void {
+    const found = this.#queues.get(clientId);
+    if (found) found.command(commands, own);
+    else if (commands.length > 0) this.of(clientId, commands);
   }
 
   /** The queue of a client, made on first use with the filters in `commands`. */

@@ -27,6 +27,7 @@ import type {
   SessionServices,
 } from './session-surroundings.ts';
 import { Subscriptions } from './subscriptions.ts';
+import type { TokenAccount } from './token-accounts.ts';
 import { Watches } from './watches.ts';
 
 /** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
@@ -46,6 +47,7 @@ export class ClientSession implements Subscriber {
   readonly queue: string | undefined;
   readonly custody: Custody;
   readonly #services: SessionServices;
+  readonly #account: TokenAccount;
   readonly #events: SessionEvents;
   readonly #queue: ClientQueue | undefined;
   readonly #feed: DurableFeed | undefined;
@@ -79,6 +81,7 @@ export class ClientSession implements Subscriber {
     this.idHex = hex(sessionId);
     this.queue = queue?.consumer.name;
     this.#services = services;
+    this.#account = services.accounts.of(this.clientId);
     this.#events = events;
     this.#queue = queue;
     queue?.take(this);
@@ -121,9 +124,7 @@ export class ClientSession implements Subscriber {
       },
       effects: this.#effects(),
     });
-    this.#udp = new SessionUdp(services.udp, (frame) =>
-      this.#pipe.act((session, now) => session.frameBeside(frame, now)),
-    );
+    this.#udp = new SessionUdp(services.udp, (frame) => this.#frameBeside(frame));
     this.#subscriptions = new Subscriptions({
       broker,
       subscriber: this,
@@ -131,6 +132,7 @@ export class ClientSession implements Subscriber {
       queue,
       limit: limits.subscriptionsPerClient,
       presence,
+      account: this.#account,
     });
     this.#deliveries = new Deliveries({
       pipe: this.#pipe,
@@ -291,6 +293,17 @@ export class ClientSession implements Subscriber {
     return this.#over || this.#deliveries.relay(publish, reliable, now);
   }
 
+  /** What comes by UDP can't wait: over the rate of its token it is dropped. */
+  #frameBeside(frame: Uint8Array): void {
+    const { rate } = this.#account;
+    if (rate?.available === 0) {
+      this.#services.counters.drops('session', 'over-rate').add();
+      return;
+    }
+    rate?.take(1);
+    this.#pipe.act((session, now) => session.frameBeside(frame, now));
+  }
+
   drained(): void {
     this.#pipe.drive((pipe) => pipe.drained());
     this.#deliveries.drained();
@@ -315,6 +328,12 @@ export class ClientSession implements Subscriber {
     this.#log.warn(error.facts, 'a client has lost state; its session ends');
     this.#disconnect(undefined);
     this.#pipe.afterwards(() => this.#events.forgotten());
+  }
+
+  /** The client has no right to this session any more, or other rights. */
+  dismiss(reason: ReasonValue): void {
+    this.#log.info({ reason: reason.code }, `a session ends: ${reason.text}`);
+    this.#end(reason, true);
   }
 
   /** Publishes the will, where there is one. */
@@ -390,6 +409,7 @@ export class ClientSession implements Subscriber {
     if (this.#over) return;
     this.#services.counters.drops('session', 'not-stored').add();
     this.#log.error({ err: error }, 'a message could not be kept; its client must come again');
+    this.#account.storeFailed();
     this.#end({ code: Reason.LIMIT, text: 'the message could not be stored' }, true);
   }
 

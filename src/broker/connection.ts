@@ -20,6 +20,8 @@ export interface ConnectionOptions extends SessionOpeningOptions {
   readonly rules: SessionOpeningOptions['rules'] & { readonly limits: { readonly handshakeMs: number } };
   readonly counters: Counters;
   readonly log: Log;
+  /** It has come to a session. */
+  readonly attached: (session: ClientSession) => void;
   /** The link is gone. */
   readonly closed: () => void;
 }
@@ -192,6 +194,7 @@ export class Connection implements LinkHandler, Carrier {
     this.#early = undefined;
     // Before the session, which may want to hold the link back.
     this.link.resume();
+    this.#options.attached(session);
     this.#options.sessions.attach(session, this, peerReceived);
     for (const frame of early) this.frame(frame);
   }

@@ -8,6 +8,7 @@ import type { Profiles } from '../profiles/profiles.ts';
 import type { Spool } from '../spool/ports.ts';
 import { Reason } from '../wire/numbers.ts';
 import type { Access } from './access.ts';
+import { AccessWatch } from './access-watch.ts';
 import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
 import { Connection } from './connection.ts';
@@ -15,7 +16,10 @@ import { LinkFaults } from './link-faults.ts';
 import type { ClientQueueFeed } from './ports.ts';
 import { Presence } from './presence.ts';
 import { Sessions } from './sessions.ts';
+import { ThrottledLink } from './throttled-link.ts';
+import { TokenAccounts } from './token-accounts.ts';
 import type { UdpPaths } from './udp-paths.ts';
+import { WrongTokens } from './wrong-tokens.ts';
 
 export interface ConnectionsOptions {
   readonly access: Access;
@@ -56,6 +60,9 @@ export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #presence: Presence;
   readonly #sessions: Sessions;
+  readonly #accounts: TokenAccounts;
+  readonly #wrongTokens: WrongTokens;
+  readonly #accessWatch: AccessWatch;
   readonly #connections = new Set<Connection>();
   readonly #faults: LinkFaults;
   readonly #stopGauges: readonly (() => void)[];
@@ -65,7 +72,10 @@ export class Connections {
     this.#options = options;
     const { clock, counters, limits } = options;
     this.#presence = new Presence({ clock, graceMs: limits.presenceGraceMs });
-    this.#sessions = new Sessions({ ...options, presence: this.#presence });
+    this.#accounts = new TokenAccounts(limits, clock);
+    this.#sessions = new Sessions({ ...options, presence: this.#presence, accounts: this.#accounts });
+    this.#wrongTokens = new WrongTokens(limits, clock);
+    this.#accessWatch = new AccessWatch({ ...options, enforce: () => this.#sessions.enforceAccess() });
     this.#faults = new LinkFaults(options);
     this.#stopGauges = [
       counters.gauge('connections', {}, () => this.#connections.size),
@@ -77,15 +87,26 @@ export class Connections {
   async open(): Promise<void> {
     await this.#options.broker.retained.load();
     await this.#sessions.restore();
+    this.#accessWatch.start();
+  }
+
+  /** The clients or their profiles have changed: sessions that may not go on end, the others are left alone. */
+  accessChanged(): void {
+    this.#sessions.prepareQueues();
+    this.#accessWatch.start();
   }
 
   /** Serves a link until it closes; to be given to `LinkSource.open`. */
-  accept(link: Link): void {
+  accept(accepted: Link): void {
     const { limits, clock, counters, log } = this.#options;
     if (this.#closed) {
-      link.close();
+      accepted.close();
       return;
     }
+    // A wire is as fast as it is.
+    const hasRate = limits.messagesPerSecond !== undefined && accepted.capabilities.place === undefined;
+    const throttled = hasRate ? new ThrottledLink(accepted, clock) : undefined;
+    const link = throttled ?? accepted;
     const connection = new Connection({
       link,
       sessions: this.#sessions,
@@ -94,6 +115,8 @@ export class Connections {
       counters,
       log,
       faults: this.#faults,
+      wrongTokens: this.#wrongTokens,
+      attached: ({ clientId }) => throttled?.limitBy(this.#accounts.of(clientId).rate),
       closed: () => this.#connections.delete(connection),
     });
     const refusal = this.#refusal(link, limits);
@@ -129,6 +152,7 @@ export class Connections {
     }
     this.#sessions.stop();
     this.#presence.close();
+    this.#accessWatch.stop();
     for (const stop of this.#stopGauges) stop();
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Link } from '../links/link.ts';
 import { validateTopic } from '../topic/topic.ts';
@@ -9,7 +10,7 @@ import {
   PROTOCOL_VERSION,
   Reason,
 } from '../wire/numbers.ts';
-import type { Access } from './access.ts';
+import type { Access, Admission } from './access.ts';
 import type { Principal } from './ports.ts';
 import { reasonOf } from './reasons.ts';
 
@@ -21,6 +22,7 @@ const RETRY_AFTER_MS = 5000;
 /** What a CONNECT_TOKEN was granted. */
 export interface Grant {
   readonly principal: Principal;
+  readonly admission: Admission;
   readonly keepAliveMs: number;
   readonly resumeWindowMs: number;
   readonly connect: ConnectToken;
@@ -40,6 +42,7 @@ export type Refusal = Extract<
 
 export interface HandshakeRules {
   readonly access: Access;
+  readonly clock: Pick<Clock, 'wall'>;
   readonly limits: { readonly keepAliveMs: number; readonly resumeWindowMs: number };
 }
 
@@ -55,12 +58,12 @@ export function examine(
   if ((connect.version ?? PROTOCOL_VERSION) !== PROTOCOL_VERSION) {
     return { type: MessageType.CONNACK_FAILED_VERSION, timestamp: 0, versions: [PROTOCOL_VERSION] };
   }
-  const certified = certificate === undefined ? undefined : rules.access.certified(certificate);
-  const holder = certified ?? rules.access.holder(connect.token);
-  if (!holder) {
-    const reason = { code: Reason.TOKEN_ERROR, text: 'the token is unknown' };
-    return { type: MessageType.CONNACK_FAILED_TOKEN_ERROR, timestamp: 0, reason };
-  }
+  const { access, clock } = rules;
+  const certified = certificate === undefined ? undefined : access.byCertificate(certificate);
+  const admission = certified ?? access.byToken(connect.token);
+  if (!admission) return tokenError('the token is unknown');
+  const { holder } = admission;
+  if (access.isExpired(holder, clock.wall())) return tokenError('the token has expired');
   try {
     const principal = holder.principal(connect.clientName);
     checkWill(connect, principal);
@@ -68,6 +71,7 @@ export function examine(
     const { limits } = rules;
     return {
       principal,
+      admission,
       keepAliveMs: keepAlive(
         connect.keepAlive ?? DEFAULT_KEEP_ALIVE_MS,
         limits.keepAliveMs,
@@ -79,6 +83,11 @@ export function examine(
   } catch (error) {
     return refused(reasonOf(error));
   }
+}
+
+function tokenError(text: string): Refusal {
+  const reason = { code: Reason.TOKEN_ERROR, text };
+  return { type: MessageType.CONNACK_FAILED_TOKEN_ERROR, timestamp: 0, reason };
 }
 
 function refused(reason: ReasonValue): Refusal {

@@ -90,6 +90,6 @@ export interface BrokerPort {
   taken(origin: Origin, consumer: string): void;
   /** The newest publication seen on `topic` (bounded by the limit `lastValues`). Throws HSK-3001 or HSK-1201. */
   lastValue(topic: string, by: Principal): Publication | undefined;
-  /** The principal whose token this is, or undefined, as for a token that several clients share. Constant-time in the token. */
+  /** The principal whose token this is, or undefined, as for a token that has expired or that several clients share. Constant-time in the token. */
   authenticate(token: Uint8Array): Principal | undefined;
 }

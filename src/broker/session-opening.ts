@@ -9,6 +9,7 @@ import { busy, examine, type Grant, type HandshakeRules, type Refusal } from './
 import type { LinkFaults } from './link-faults.ts';
 import type { Sessions } from './sessions.ts';
 import type { UdpPaths } from './udp-paths.ts';
+import { addressOf, type WrongTokens } from './wrong-tokens.ts';
 
 /** When custody of a session's last messages may be decided. */
 const RETRY_SOON_MS = 1000;
@@ -25,10 +26,11 @@ export interface Opened {
 export interface SessionOpeningOptions {
   readonly sessions: Sessions;
   readonly rules: HandshakeRules & {
-    readonly limits: { readonly connections: number; readonly wrongTokenDelayMs: number };
+    readonly limits: { readonly connections: number };
     readonly udp?: Pick<UdpPaths, 'address'> | undefined;
   };
   readonly faults: LinkFaults;
+  readonly wrongTokens: WrongTokens;
   readonly clock: Clock;
 }
 
@@ -46,14 +48,27 @@ export class SessionOpening {
 
   /** CONNECT_TOKEN. A session that is kept on disk is there when this resolves. Never rejects. */
   async begin(connect: ConnectToken): Promise<Opened | Refusal> {
-    const { rules, clock, faults } = this.#options;
+    const { rules, faults } = this.#options;
     const outcome = examine(connect, rules, this.#link);
     if (!('type' in outcome)) return this.#open(outcome);
     if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
-      faults.add('wrong-token', this.#link, new HashikeError('HSK-3101', 'the token is unknown'));
-      await sleep(clock, rules.limits.wrongTokenDelayMs);
+      const text = outcome.reason?.text ?? 'the token is unknown';
+      faults.add('wrong-token', this.#link, new HashikeError('HSK-3101', text));
+      return this.#answerLate(outcome);
     }
     return outcome;
+  }
+
+  /** Wrong tokens cost time (clause 5.3.5). */
+  async #answerLate(refusal: Refusal): Promise<Refusal> {
+    const { wrongTokens, clock } = this.#options;
+    const address = addressOf(this.#link);
+    const delayMs = wrongTokens.note(address);
+    if (delayMs === undefined)
+      return busy('too many wrong tokens from this address (limits.wrongTokensAtOnce)');
+    await sleep(clock, delayMs);
+    wrongTokens.answered(address);
+    return refusal;
   }
 
   /** CONNECT_RESUME. */
@@ -92,8 +107,8 @@ export class SessionOpening {
   async #open(grant: Grant): Promise<Opened | Refusal> {
     const { sessions, rules, clock } = this.#options;
     const { place, reliable } = this.#link.capabilities;
-    if (sessions.isFull(grant.principal.clientId, rules.limits.connections))
-      return busy('too many sessions (limits.connections)');
+    const refusal = sessions.refusal(grant.principal.clientId, rules.limits.connections);
+    if (refusal) return busy(refusal.text, refusal.retryMs);
     const { session, resumeKey } = sessions.create(grant, place);
     try {
       if (session.durable) await session.custody.save();

@@ -4,10 +4,12 @@ import type { Log } from '../base/log.ts';
 import type { SessionLink } from '../session/pipe.ts';
 import type { Spool } from '../spool/ports.ts';
 import type { ReasonValue } from '../wire/message.ts';
+import type { Admission } from './access.ts';
 import type { Broker } from './broker.ts';
 import type { Principal } from './ports.ts';
 import type { Presence } from './presence.ts';
 import type { SessionContext } from './session-context.ts';
+import type { TokenAccounts } from './token-accounts.ts';
 import type { UdpPaths } from './udp-paths.ts';
 
 /** What a session is from its beginning, or what is known of it after a restart. */
@@ -16,6 +18,7 @@ export interface SessionIdentity {
   /** SHA-256 of the RESUME_KEY. */
   readonly keyHash: Uint8Array;
   readonly principal: Principal;
+  readonly admission: Admission;
   /** The wire it belongs to (clause 6.5.1). */
   readonly place: string | undefined;
   readonly context: SessionContext;
@@ -28,6 +31,7 @@ export interface SessionIdentity {
 export interface SessionServices {
   readonly broker: Broker;
   readonly presence: Presence;
+  readonly accounts: TokenAccounts;
   readonly spool: Pick<Spool, 'append' | 'saveSession'>;
   readonly clock: Clock;
   readonly counters: Counters;

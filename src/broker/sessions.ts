@@ -12,6 +12,7 @@ import { ClientSession } from './client-session.ts';
 import type { Grant } from './handshake.ts';
 import { decodeContext } from './session-context.ts';
 import type { Carrier, Departure, SessionIdentity, SessionServices } from './session-surroundings.ts';
+import { type Busy, tokenNameOf } from './token-accounts.ts';
 
 const SESSION_ID_BYTES = 8;
 const RESUME_KEY_BYTES = 16;
@@ -78,11 +79,8 @@ export class Sessions {
 
   /** Takes up what the disk has of earlier sessions, and the queues of the clients that have commands. */
   async restore(): Promise<void> {
-    const { access, profiles, spool } = this.#options;
-    for (const clientId of access.clientIds) {
-      const { commands } = profiles.forClient(clientId);
-      if (commands.length > 0) this.#queues.of(clientId, commands);
-    }
+    const { spool } = this.#options;
+    this.prepareQueues();
     // Oldest first: the newest of a client, and of a place, is the one that counts.
     const stored = await spool.loadSessions();
     for (const session of stored.toSorted((a, b) => a.updatedAt - b.updatedAt)) this.#restore(session);
@@ -94,7 +92,7 @@ export class Sessions {
     place: string | undefined,
   ): { readonly session: ClientSession; readonly resumeKey: Uint8Array } {
     const { profiles, random, clock } = this.#options;
-    const { principal, connect, keepAliveMs, resumeWindowMs } = grant;
+    const { principal, admission, connect, keepAliveMs, resumeWindowMs } = grant;
     const { clientId } = principal;
     this.#forget(clientId);
     const profile = profiles.forClient(clientId);
@@ -104,6 +102,7 @@ export class Sessions {
         sessionId: random.bytes(SESSION_ID_BYTES),
         keyHash: hashOf(resumeKey),
         principal,
+        admission,
         place,
         context: {
           keepAliveMs,
@@ -123,9 +122,21 @@ export class Sessions {
     return { session, resumeKey };
   }
 
-  /** Whether a client that has no session would be one too many. */
-  isFull(clientId: string, limit: number): boolean {
-    return this.#alive.size >= limit && !this.#byClient.has(clientId);
+  /** Why a client can have no session now; undefined: it can. */
+  refusal(clientId: string, limit: number): Busy | undefined {
+    const account = this.#options.accounts.of(clientId);
+    if (account.unstorable) return account.unstorable;
+    if (this.#byClient.has(clientId)) return undefined;
+    return this.#alive.size < limit ? account.full : { text: 'too many sessions (limits.connections)' };
+  }
+
+  /** Ends the sessions of clients that have lost what they were admitted by, or whose rights have changed. */
+  enforceAccess(): void {
+    const { access, clock } = this.#options;
+    for (const session of this.all) {
+      const objection = access.objection(session.identity.admission, clock.wall());
+      if (objection) session.dismiss(objection);
+    }
   }
 
   /** What a CONNECT_RESUME asks for; a wrong key finds nothing (clause 5.4.4). */
@@ -169,6 +180,16 @@ export class Sessions {
     }
   }
 
+  /** What is for clients with commands waits on disk, whether they have a session or not. */
+  prepareQueues(): void {
+    const { access, profiles } = this.#options;
+    for (const clientId of new Set([...access.clientIds, ...this.#queues.clientIds])) {
+      const own = this.#byClient.get(clientId)?.subscriptions ?? [];
+      const { commands } = profiles.forClient(clientId);
+      this.#queues.prepare(clientId, commands, own);
+    }
+  }
+
   #add(identity: SessionIdentity, durable: boolean): ClientSession {
     const { clientId } = identity.principal;
     const queue = durable
@@ -180,6 +201,7 @@ export class Sessions {
       forgotten: () => this.discard(session),
     });
     this.#alive.set(session.idHex, session);
+    this.#options.accounts.of(clientId).addSession();
     this.#byClient.set(clientId, session);
     if (identity.place !== undefined) this.#byPlace.set(identity.place, session);
     this.#startWindow(session);
@@ -192,8 +214,9 @@ export class Sessions {
     const { clientId, sessionId, keyHash, received, sent } = stored;
     const place = stored.place ?? undefined;
     const principal = access.principal(clientId);
+    const holder = access.named(tokenNameOf(clientId));
     this.#forget(clientId);
-    if (!principal) {
+    if (!principal || !holder) {
       log.info(
         { client: clientId },
         'a stored session belongs to a client that the configuration does not know',
@@ -215,7 +238,11 @@ export class Sessions {
         return;
       }
       const context = decodeContext(stored.context);
-      this.#add({ sessionId, keyHash, principal, place, context, received, sent, restored: true }, true);
+      const admission = { holder };
+      this.#add(
+        { sessionId, keyHash, principal, admission, place, context, received, sent, restored: true },
+        true,
+      );
     } catch (error) {
       if (!(error instanceof HashikeError)) throw error;
       log.error(
@@ -244,6 +271,7 @@ export class Sessions {
     if (this.#alive.get(session.idHex) !== session) return;
     const { clientId, identity, custody } = session;
     this.#alive.delete(session.idHex);
+    this.#options.accounts.of(clientId).removeSession();
     if (this.#byClient.get(clientId) === session) this.#byClient.delete(clientId);
     if (identity.place !== undefined && this.#byPlace.get(identity.place) === session) {
       this.#byPlace.delete(identity.place);

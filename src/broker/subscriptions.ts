@@ -5,6 +5,7 @@ import type { ClientQueue } from './client-queues.ts';
 import type { Principal, Subscriber, Subscription } from './ports.ts';
 import type { Presence } from './presence.ts';
 import type { Departure } from './session-surroundings.ts';
+import type { TokenAccount } from './token-accounts.ts';
 
 export interface SubscriptionsOptions {
   readonly broker: Broker;
@@ -14,6 +15,7 @@ export interface SubscriptionsOptions {
   readonly queue: ClientQueue | undefined;
   readonly limit: number;
   readonly presence: Presence;
+  readonly account: TokenAccount;
 }
 
 /** What one session has subscribed to. */
@@ -41,7 +43,7 @@ export class Subscriptions {
    * One that is there already takes the new reliability. Returns those that are new.
    */
   add(filters: readonly string[], reliable: boolean): readonly string[] {
-    const { broker, principal, limit } = this.#options;
+    const { broker, principal, limit, account } = this.#options;
     for (const filter of filters) broker.checkSubscribe(filter, principal);
     const all = new Set([...this.#own.keys(), ...filters]);
     if (all.size > limit) {
@@ -51,6 +53,7 @@ export class Subscriptions {
       });
     }
     const added = [...all].filter((filter) => !this.#own.has(filter));
+    account.checkSubscriptions(added.length);
     for (const filter of filters) this.#add(filter, reliable);
     return added;
   }
@@ -90,13 +93,15 @@ export class Subscriptions {
   #remove(filter: string): boolean {
     this.#own.get(filter)?.live.cancel();
     if (!this.#own.delete(filter)) return false;
+    this.#options.account.removeSubscription();
     this.#unqueue(filter);
     return true;
   }
 
   #add(filter: string, reliable: boolean): void {
     this.#remove(filter);
-    const { broker, subscriber, queue, presence, principal } = this.#options;
+    const { broker, subscriber, queue, presence, principal, account } = this.#options;
+    account.addSubscription();
     if (reliable) queue?.filters.add(filter);
     this.#own.set(filter, {
       reliable,

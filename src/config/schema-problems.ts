@@ -38,7 +38,7 @@ function wrongOf(issue: z.core.$ZodIssue): string {
 function rightOf(issue: z.core.$ZodIssue, path: KeyPath): string {
   const node = schemaAt(path);
   // The patterns of the schema say in their message what they want.
-  if (issue.code === 'invalid_format' || !node) return `it ${issue.message}`;
+  if (issue.code === 'invalid_format' || issue.code === 'custom' || !node) return `it ${issue.message}`;
   const meaning = node.description === undefined ? '' : ` (${node.description})`;
   return `it must be ${takes(node.schema)}${meaning}`;
 }

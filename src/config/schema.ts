@@ -91,6 +91,15 @@ export const clientSchema = z.strictObject({
     .describe(
       'common name (CN) of a client certificate that an authority of clientCa has signed: whoever shows it needs no token',
     ),
+  expires: z
+    .string()
+    .regex(
+      /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/,
+      'must be a date such as 2027-01-01, or a time such as 2027-01-01T12:00:00Z',
+    )
+    .refine((text) => Number.isFinite(Date.parse(text)), 'must be a date of the calendar')
+    .optional()
+    .describe('when the token or certificate ceases to be good; a date begins at 00:00 UTC'),
   publish: z
     .array(z.string().min(1))
     .default([])
@@ -254,7 +263,29 @@ const limitsSchema = z.strictObject({
     .default(10_000)
     .describe('time a connection has for each of its handshakes: TLS, WebSocket, and that of the protocol'),
   unfinishedHandshakes: positive.default(64).describe('connections in each of these handshakes'),
-  wrongTokenDelayMs: z.int().min(0).default(1000).describe('delay of the answer to a wrong token'),
+  wrongTokenDelayMs: z
+    .int()
+    .min(0)
+    .default(1000)
+    .describe('delay of the answer to the first wrong token of an address; each further one doubles it'),
+  wrongTokenMaxDelayMs: z.int().min(0).default(8000).describe('to this at most; best below handshakeMs'),
+  wrongTokenMemoryMs: positive
+    .default(600_000)
+    .describe('an address without a wrong token for so long begins anew'),
+  wrongTokensAtOnce: positive
+    .default(4)
+    .describe('wrong tokens of one address whose answers are delayed; more are turned away at once'),
+  wrongTokenAddresses: positive.default(1000).describe('addresses that are remembered with wrong tokens'),
+  connectionsPerToken: positive
+    .optional()
+    .describe('sessions of clients that share a token; default: no more than connections'),
+  subscriptionsPerToken: positive.default(10_000).describe('filters of all sessions of one token'),
+  messagesPerSecond: positive
+    .optional()
+    .describe(
+      'messages that are read of the clients of one token; what is more waits, unread. By UDP, where nothing can wait, it is dropped. Default: no limit',
+    ),
+  messageBurst: positive.default(1000).describe('messages that may come at once after a pause'),
   subscriptionsPerClient: positive.default(100).describe('filters of one session'),
   watchesPerClient: positive.default(100).describe('filters whose presence one session watches'),
   presenceGraceMs: z

@@ -124,9 +124,9 @@ const emptyProfile = new Profile({ contents: [], aliases: [], commands: [] });
 /** Every profile of the configuration, by the clients that have them. */
 export class Profiles {
   /** By the name of the token; a shared one stands for all `name/CLIENT_NAME`. */
-  readonly #byToken: ReadonlyMap<string, { readonly shared: boolean; readonly profile: Profile }>;
-  readonly #layouts = new Map<string, readonly ContentType[]>();
-  readonly #sharedLayouts: { readonly pattern: RegExp; readonly contents: readonly ContentType[] }[] = [];
+  #byToken: ReadonlyMap<string, { readonly shared: boolean; readonly profile: Profile }>;
+  #layouts = new Map<string, readonly ContentType[]>();
+  #sharedLayouts: { readonly pattern: RegExp; readonly contents: readonly ContentType[] }[] = [];
 
   constructor(clients: ReadonlyMap<string, { readonly shared: boolean; readonly profile: Profile }>) {
     this.#byToken = clients;
@@ -137,6 +137,13 @@ export class Profiles {
         else this.#layouts.set(fill(topic, name), contents);
       }
     }
+  }
+
+  /** Says from now on what `others` say. */
+  become(others: Profiles): void {
+    this.#byToken = others.#byToken;
+    this.#layouts = others.#layouts;
+    this.#sharedLayouts = others.#sharedLayouts;
   }
 
   /** The profile of a client by its CLIENT_ID; an empty one for a client without. */

@@ -68,6 +68,7 @@ export class ServedBroker {
   readonly counters = new Counters();
   readonly log = new RecordingLog();
   readonly spool: MemorySpool;
+  readonly access: Access;
   readonly broker: Broker;
   readonly connections: Connections;
   readonly #options: ServedBrokerOptions;
@@ -79,6 +80,7 @@ export class ServedBroker {
     const { clients, profiles = {} } = options;
     const common = { clock: this.clock, random: systemRandom, counters: this.counters, log: this.log };
     const access = new Access(clients);
+    this.access = access;
     this.broker = new Broker({ ...common, access, spool, limits });
     const confirms = spool.consumer('bridge');
     const bridge = this.broker.addDurable({ consumer: 'bridge', except: 'bridge', confirms });

@@ -6,6 +6,7 @@ import { describeError, HashikeError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { loadConfig } from '../../config/load.ts';
+import type { Config } from '../../config/schema.ts';
 import type { CliContext } from '../context.ts';
 import { configFlag } from '../flags.ts';
 import { createLogger } from '../logger.ts';
@@ -19,7 +20,7 @@ export const runCommand = buildCommand({
   docs: {
     brief: 'Run the gateway until SIGTERM or SIGINT',
     fullDescription:
-      'Logs to standard error, structured, or readable in a terminal. SIGHUP makes it read its certificates again. Under systemd it says when it is ready and feeds the watchdog while it makes progress.',
+      'Logs to standard error, structured, or readable in a terminal. SIGHUP makes it read its certificates, and the clients and profiles of its configuration, again; a configuration with problems is refused and changes nothing. Under systemd it says when it is ready and feeds the watchdog while it makes progress.',
   },
   parameters: { flags: { config: configFlag } },
   async func(this: CliContext, flags: Flags): Promise<void> {
@@ -30,13 +31,13 @@ export const runCommand = buildCommand({
     // Heard from here on, so that a stop during the start is not lost.
     const { isTTY } = this.process.stderr;
     const stopped = stopSignal(isTTY ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM', 'SIGINT']);
-    let reload: (() => Promise<void>) | undefined;
+    const hangUp = { heard: (): Promise<void> => Promise.resolve() };
     // From a terminal it means that the terminal is gone.
-    if (!isTTY) process.on('SIGHUP', () => void reload?.());
+    if (!isTTY) process.on('SIGHUP', () => void hangUp.heard());
     // Loaded here, so that the other commands start quickly.
     const { startGateway } = await import('../../gateway.ts');
     const gateway = await startGateway({ config, version, clock: systemClock, random: systemRandom, log });
-    reload = () => gateway.reload();
+    hangUp.heard = () => gateway.reload(readAgain(flags.config, log));
     const service = systemdServiceManager(process.env, log);
     const watchdog =
       service.watchdogMs === undefined
@@ -59,6 +60,19 @@ export const runCommand = buildCommand({
     log.info({ event: 'stopped' }, 'stopped');
   },
 });
+
+/** The configuration as it is now; undefined, and said in the log, when it has problems. */
+function readAgain(file: string, log: Log): Config | undefined {
+  try {
+    const { config, warnings } = loadConfig(file);
+    for (const warning of warnings) log.warn({}, warning);
+    return config;
+  } catch (error) {
+    if (!(error instanceof HashikeError)) throw error;
+    log.error({ code: error.code, cure: error.cure }, `the configuration stays as it was: ${error.message}`);
+    return undefined;
+  }
+}
 
 function stopSignal(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
