@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +8,8 @@ interface Origin {
   /** The Debian package, where one helps. */
   readonly apt?: string;
   readonly cure: string;
+  /** What it brings, where that is no program of its name. */
+  readonly file?: string;
 }
 
 /**
@@ -21,6 +23,18 @@ export const toolTable = {
   socat: debian('socat'),
   tshark: debian('tshark'),
   chromium: debian('chromium'),
+  gcc: debian('gcc'),
+  'libc6-dev': library('libc6-dev', '/usr/include/stdio.h'),
+  make: debian('make'),
+  flock: debian('util-linux'),
+  clang: debian('clang'),
+  // Its sanitizers and libFuzzer.
+  'libclang-rt-14-dev': library('libclang-rt-14-dev', '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer'),
+  'avr-gcc': debian('gcc-avr'),
+  'avr-libc': library('avr-libc', '/usr/lib/avr/include/avr/io.h'),
+  'libsimavr-dev': library('libsimavr-dev', '/usr/include/simavr/sim_avr.h'),
+  'libelf-dev': library('libelf-dev', '/usr/include/libelf.h'),
+  'pkg-config': debian('pkgconf'),
   'systemd-analyze': debian('systemd'),
   'systemd-nspawn': debian('systemd-container'),
   mmdebstrap: debian('mmdebstrap'),
@@ -42,8 +56,12 @@ export const node26Folder = fileURLToPath(new URL('../../.cache/node26', import.
 /** The Node 26 for this processor. */
 export const node26Path = join(node26Folder, `node_modules/node-linux-${process.arch}/bin/node`);
 
-function debian(name: string): Required<Origin> {
+function debian(name: string): Origin & { readonly apt: string } {
   return { apt: name, cure: `apt-get install ${name}` };
+}
+
+function library(name: string, file: string): Required<Origin> {
+  return { ...debian(name), file };
 }
 
 /** Those of `tools` that are not to be had. */
@@ -54,7 +72,8 @@ export function missingTools(tools: readonly Tool[]): readonly Tool[] {
 function isThere(tool: Tool): boolean {
   if (tool === 'root') return process.getuid?.() === 0;
   if (tool === 'node26') return spawnSync(node26Path, ['--version']).status === 0;
-  return toolPath(tool) !== undefined;
+  const { file }: Origin = toolTable[tool];
+  return file === undefined ? toolPath(tool) !== undefined : existsSync(file);
 }
 
 // Debian keeps daemons in sbin, which the PATH of a user who is not root leaves out.

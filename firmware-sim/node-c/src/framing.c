@@ -12,8 +12,13 @@ uint16_t hsk_crc_of(uint16_t crc, uint8_t byte) {
 /* ---- What comes ---- */
 
 static void keep(uint8_t byte) {
+#if HSK_FRAGMENTS
+    const hsk_size room = hsk.joined + HSK_MTU + 2 < HSK_FRAME ? (hsk_size)(hsk.joined + HSK_MTU + 2) : HSK_FRAME;
+#else
+    const hsk_size room = HSK_FRAME;
+#endif
     if (hsk.flags & SKIPPING) return;
-    if (hsk.length == HSK_FRAME) {
+    if (hsk.length == room) {
         hsk.flags |= SKIPPING;
         hsk_count(HSK_LONG_FRAMES);
     } else {

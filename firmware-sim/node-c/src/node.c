@@ -286,10 +286,19 @@ static bool short_publish(const uint8_t *at, hsk_size length) {
     if (kind == KIND_BATCH) {
         /* Clause 6.1.6: the gateway's batch holds one message. Its age is passed over. */
         if (*at++ != 1) return false;
+        const uint8_t *age = at;
         while (at < end && *at++ & 0x80) {}
+#if HSK_STRICT
+        /* 32 bits, in the shortest form. */
+        if (at - age > 5 || (at - age == 5 && at[-1] > 15) || (at - age > 1 && at[-1] == 0)) return false;
+#else
+        (void)age;
+#endif
 #if HSK_DECLARE
         if (hsk_sized(alias)) {
-            while (at < end && *at++ & 0x80) {}
+            uint16_t size = *at & 0x7F;
+            if (*at++ & 0x80) size |= (uint16_t)(*at++ << 7);
+            if (size != end - at) return false;
         }
 #endif
     }
@@ -316,13 +325,13 @@ static void resumed(const uint8_t *frame) {
 }
 
 #if HSK_FRAGMENTS
-/* Clause 6.6: the pieces are joined at the beginning of the buffer, before the frame that comes. */
-static bool fragment(uint8_t *frame, hsk_size length) {
+/* Clause 6.6: the pieces are joined at the beginning of the buffer, before the frame that comes. Gives the length once the last one has come, else 0. */
+static bool join(const uint8_t *frame, hsk_size length, hsk_size *whole) {
     bool last = frame[0] & 1;
-    if (length < 3) return false;
-    if (frame[2] == 0) {
-        hsk.joined = 0;
-    } else if (hsk.joined == 0 || frame[1] != hsk.piece_id || frame[2] != hsk.piece_index) {
+    bool follows = hsk.joined && frame[1] == hsk.piece_id && frame[2] == hsk.piece_index;
+    *whole = 0;
+    if (length >= 3 && frame[2] == 0) hsk.joined = 0;
+    else if (length < 3 || !follows) {
         hsk.joined = 0;
         return false;
     }
@@ -332,10 +341,10 @@ static bool fragment(uint8_t *frame, hsk_size length) {
     memmove(hsk.frame + hsk.joined, frame + 3, length);
     hsk.joined = (hsk_size)(hsk.joined + length);
     if (!last) return true;
-    length = hsk.joined;
+    *whole = hsk.joined;
     hsk.joined = 0;
     /* A fragment does not stand in fragments. */
-    return length != 0 && (hsk.frame[0] & 0xF0) != KIND_FRAGMENT && hsk_frame(hsk.frame, length);
+    return *whole != 0 && (hsk.frame[0] & 0xF0) != KIND_FRAGMENT;
 }
 #endif
 
@@ -363,11 +372,7 @@ static bool short_form(uint8_t *frame, hsk_size length) {
             resumed(frame);
             break;
         case KIND_FRAGMENT:
-#if HSK_FRAGMENTS
-            return fragment(frame, length);
-#else
             return false;
-#endif
         default:
             return short_publish(frame, length);
     }
@@ -406,6 +411,13 @@ static bool long_form(uint8_t *frame, hsk_size length) {
 }
 
 bool hsk_frame(uint8_t *frame, hsk_size length) {
+#if HSK_FRAGMENTS
+    if ((frame[0] & 0xF0) == KIND_FRAGMENT) {
+        if (!join(frame, length, &length)) return false;
+        if (length == 0) return true;
+        frame = hsk.frame;
+    }
+#endif
     return frame[0] & 0x80 ? short_form(frame, length) : long_form(frame, length);
 }
 
@@ -490,6 +502,9 @@ void hsk_wake(bool resume) {
     hsk.code = 0;
     hsk.left = 0;
     hsk.length = 0;
+#if HSK_FRAGMENTS
+    hsk.joined = 0;
+#endif
     refresh();
     hsk.line_free = now();
     hsk.deadline = now();

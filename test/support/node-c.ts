@@ -1,0 +1,59 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Deframer } from '../../firmware-sim/codec/framing.ts';
+
+/** The library, its firmware and its programs. */
+export const nodeCFolder = fileURLToPath(new URL('../../firmware-sim/node-c', import.meta.url));
+
+/** Makes targets of its Makefile, and gives what it prints. One test file at a time makes, and the next finds what is made. */
+export function make(...targets: readonly string[]): string {
+  const words = [nodeCFolder, 'make', '--silent', '-C', nodeCFolder, ...targets];
+  return execFileSync('flock', words, { encoding: 'utf8' });
+}
+
+/** The probe (host/probe.c): a line asked, a line answered. */
+export class Probe implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #lines: Interface;
+  readonly #answers: ((line: string) => void)[] = [];
+  #errors = '';
+
+  constructor(...args: readonly string[]) {
+    const child = spawn(`${nodeCFolder}/build/probe`, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = child;
+    child.stderr.on('data', (text: Buffer) => {
+      this.#errors += text.toString();
+    });
+    this.#lines = createInterface({ input: child.stdout }).on('line', (line) =>
+      this.#answers.shift()?.(line.trim()),
+    );
+    child.once('exit', () => {
+      for (const answer of this.#answers) answer(`the probe ended: ${this.#errors}`);
+    });
+  }
+
+  async ask(...words: readonly (string | number)[]): Promise<string> {
+    if (this.#child.exitCode !== null) throw new Error(`the probe has ended: ${this.#errors}`);
+    return new Promise((resolve) => {
+      this.#answers.push(resolve);
+      this.#child.stdin?.write(`${words.join(' ')}\n`);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null) {
+      const ended = once(this.#child, 'exit');
+      this.#child.stdin?.end();
+      await ended;
+    }
+    this.#lines.close();
+  }
+}
+
+/** Frames of line bytes in hex, each in hex. */
+export function framesOf(line: string): string[] {
+  const frames = new Deframer().push(Uint8Array.from(Buffer.from(line === '-' ? '' : line, 'hex')));
+  return frames.map((frame) => Buffer.from(frame).toString('hex'));
+}
