@@ -1,17 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Deframer } from '../../firmware-sim/codec/framing.ts';
-
-/** The library, its firmware and its programs. */
-export const nodeCFolder = fileURLToPath(new URL('../../firmware-sim/node-c', import.meta.url));
-
-/** Makes targets of its Makefile, and gives what it prints. One test file at a time makes, and the next finds what is made. */
-export function make(...targets: readonly string[]): string {
-  const words = [nodeCFolder, 'make', '--silent', '-C', nodeCFolder, ...targets];
-  return execFileSync('flock', words, { encoding: 'utf8' });
-}
+import { built } from '../../firmware-sim/node-c/make.ts';
 
 /** The probe (host/probe.c): a line asked, a line answered. */
 export class Probe implements AsyncDisposable {
@@ -21,7 +12,7 @@ export class Probe implements AsyncDisposable {
   #errors = '';
 
   constructor(...args: readonly string[]) {
-    const child = spawn(`${nodeCFolder}/build/probe`, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(built('probe'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (text: Buffer) => {
       this.#errors += text.toString();

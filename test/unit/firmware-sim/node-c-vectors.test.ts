@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MessageType } from '../../../src/wire/numbers.ts';
 import { decodeMessage } from '../../../src/wire/long-form.ts';
-import { make, framesOf, Probe } from '../../support/node-c.ts';
+import { make } from '../../../firmware-sim/node-c/make.ts';
+import { framesOf, Probe } from '../../support/node-c.ts';
 import { requires } from '../../support/requires.ts';
 import { bytesOf, plainHex, readVectors, toPlain } from '../../support/wire-vectors.ts';
 

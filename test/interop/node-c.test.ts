@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { CFleet, type CFleetOptions } from '../../firmware-sim/node-c/c-fleet.ts';
+import { configurationOf } from '../../firmware-sim/site-plan.ts';
+import { noDefects } from '../support/cloud-application.ts';
+import { requires } from '../support/requires.ts';
+import { Site, type SiteConfiguration } from '../support/site.ts';
+import { until } from '../support/until.ts';
+
+const describe = requires('mosquitto', 'gcc', 'libc6-dev', 'make', 'flock');
+
+/** A site whose nodes are those of a fleet in C. */
+class CSite implements AsyncDisposable {
+  readonly site: Site;
+  readonly fleet: CFleet;
+  readonly #directory: string;
+
+  private constructor(site: Site, fleet: CFleet, directory: string) {
+    this.site = site;
+    this.fleet = fleet;
+    this.#directory = directory;
+  }
+
+  static async open(names: readonly string[], options: CFleetOptions): Promise<CSite> {
+    const directory = mkdtempSync(join(tmpdir(), 'hashike-node-c-'));
+    const fleet = new CFleet(names, directory, options);
+    const adapt = (configuration: SiteConfiguration): object => ({ ...configuration, ...configurationOf(fleet.site) });
+    return new CSite(await Site.open({ adapt }), fleet, directory);
+  }
+
+  async start(): Promise<void> {
+    this.fleet.start();
+    await this.site.gateway.start();
+  }
+
+  /** Waits until `count` more readings of the fleet are acknowledged. */
+  async acknowledges(count: number): Promise<void> {
+    const target = this.fleet.sums.acknowledged + count;
+    await until(() => this.fleet.sums.acknowledged >= target, 20_000, () => this.describe());
+  }
+
+  /** Takes no more readings and waits until all are acknowledged and have arrived. */
+  async settle(): Promise<void> {
+    this.fleet.pause();
+    await until(() => this.fleet.sums.waiting === 0, 20_000, () => this.describe());
+    await until(() => this.missing().length === 0, 20_000, () => `missing: ${String(this.missing())}`);
+  }
+
+  missing(): string[] {
+    return this.site.cloud.consumer.missing(this.fleet.ledgers);
+  }
+
+  describe(): string {
+    return `${JSON.stringify(this.fleet.ledgers)}\n${this.site.gateway.lastLines()}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fleet.stop();
+    await this.site[Symbol.asyncDispose]();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+describe('nodes in C', () => {
+  test('a hundred of them in one process: each reading arrives once and in order', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `c-${index}`);
+    await using site = await CSite.open(names, { intervalMs: 500 });
+    await site.start();
+    await site.acknowledges(1000);
+    await site.settle();
+    expect(site.site.cloud.defects).toEqual(noDefects);
+    expect(site.fleet.sums).toMatchObject({ rejected: 0, overflowed: 0, forgotten: 0 });
+  });
+
+  test('bytes of which one in twenty is damaged, cuts, resets, sleep, and a gateway that is killed: nothing acknowledged is lost, doubled or out of order', async () => {
+    const names = ['noisy', 'cut', 'reset', 'sleepy', 'forgetful'];
+    await using site = await CSite.open(names, { intervalMs: 50 });
+    await site.start();
+    await site.acknowledges(50);
+    site.fleet.noise('noisy', 50);
+    for (let round = 0; round < 6; round += 1) {
+      site.fleet.cut('cut', true);
+      site.fleet.sleep('sleepy');
+      site.fleet.reset('reset');
+      if (round === 3) site.fleet.forget('forgetful');
+      await pause(250);
+      site.fleet.cut('cut', false);
+      site.fleet.wake('sleepy');
+      site.fleet.reset('reset');
+      await pause(250);
+      if (round === 2) {
+        await site.site.gateway.stop('SIGKILL');
+        await site.site.gateway.start();
+      }
+      if (round === 4) {
+        await site.site.gateway.stop('SIGTERM');
+        await site.site.gateway.start();
+      }
+    }
+    site.fleet.noise('noisy', 0);
+    await site.acknowledges(100);
+    await site.settle();
+    expect(site.site.cloud.defects).toEqual(noDefects);
+    for (const ledger of site.fleet.ledgers) {
+      expect(ledger.sums.rejected, ledger.node).toBe(0);
+      // Where only one byte in twenty is wrong, little more than half of the frames are right: that node's queue may run full.
+      if (ledger.node !== 'noisy') expect(ledger.sums.overflowed, ledger.node).toBe(0);
+      expect(ledger.sums.acknowledged, ledger.node).toBeGreaterThan(60);
+    }
+  });
+
+  test('commands reach a node once and in order, also those that came while it slept', async () => {
+    await using site = await CSite.open(['c-1'], { intervalMs: 200 });
+    await site.start();
+    await site.acknowledges(3);
+    const [ledger] = site.fleet.ledgers;
+    let number = 0;
+    const send = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index += 1) await site.site.cloud.command('c-1', ++number);
+    };
+    await send(5);
+    site.fleet.sleep('c-1');
+    await send(5);
+    // Older than a second: the gateway sends them as batches of one.
+    await pause(1200);
+    site.fleet.wake('c-1');
+    await send(5);
+    site.fleet.reset('c-1');
+    await send(5);
+    const expected = Array.from({ length: number }, (_, index) => index + 1);
+    await until(() => (ledger?.commands.length ?? 0) >= number, 10_000, () => site.describe());
+    expect(ledger?.commands.map((command) => command.number)).toEqual(expected);
+    await site.settle();
+    expect(site.site.cloud.answers.get('c-1')).toEqual(expected);
+    expect(site.site.cloud.defects).toEqual(noDefects);
+  });
+});
