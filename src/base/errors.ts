@@ -329,6 +329,21 @@ export const errorTable = {
     meaning: 'the server is busy',
     cure: 'connect again later; the server says when',
   },
+  'HSK-3108': {
+    fault: 'environment',
+    meaning: 'the server did not answer a question in time',
+    cure: 'see whether the connection stands, and ask again',
+  },
+  'HSK-3109': {
+    fault: 'environment',
+    meaning: 'a session ended before the upstream had a message that the gateway had acknowledged',
+    cure: 'nothing, where the ACK is enough: the gateway has the message on disk and delivers it; there is no more to be learned of it',
+  },
+  'HSK-3110': {
+    fault: 'caller',
+    meaning: 'a publish wants to be confirmed, and the client did not ask for that when it connected',
+    cure: 'connect with `confirm: true`',
+  },
   'HSK-4001': {
     fault: 'peer',
     meaning: 'a CoAP message is malformed',

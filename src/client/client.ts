@@ -2,23 +2,33 @@ import { Backoff } from '../base/backoff.ts';
 import type { Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Link } from '../links/link.ts';
-import type { Inbound, Outgoing } from '../session/ports.ts';
+import type { Inbound, Outgoing, SessionMachine } from '../session/ports.ts';
 import { SessionPipe } from '../session/pipe.ts';
 import { matches, validateFilter, validateTopic } from '../topic/topic.ts';
 import type { ConnackSuccess, Message, Publish, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
 import { shakeHands } from './handshake.ts';
 import type { Settings } from './options.ts';
-import { PendingMessages } from './pending-messages.ts';
+import { type Pending, PendingMessages } from './pending-messages.ts';
+import { type ClientWatch, PresenceBook } from './presence-book.ts';
 import { isFinal, refusalOf } from './refusals.ts';
+import { Requests } from './requests.ts';
 import { ClientSubscription } from './subscription.ts';
 import { ClientUdp } from './udp.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
+/** Publishes that are acknowledged and wait for CONFIRMED at most. */
+const MAX_UNCONFIRMED = 10_000;
+
+type ControlMessage = Parameters<SessionMachine['sendControl']>[0];
 
 export interface PublishOptions {
   /** Resolves at the ACK, that is when custody has passed. Default true; false: best effort, resolves at once. */
   readonly reliable?: boolean;
+  /** Resolves when the upstream has it (CONFIRMED), which may take as long as that is away. Only for a client that was connected with `confirm`. */
+  readonly confirmed?: boolean;
+  /** The server keeps it as the newest of its topic, and gives it to new subscriptions; without content it clears that. */
+  readonly retain?: boolean;
   /** Nobody wants it after so many milliseconds. */
   readonly expiryMs?: number;
   readonly responseTopic?: string;
@@ -28,6 +38,14 @@ export interface PublishOptions {
 export interface SubscribeOptions {
   /** Default true. */
   readonly reliable?: boolean;
+}
+
+/** What the server's clock says. */
+export interface ServerTime {
+  /** Milliseconds since the Unix epoch at which the promise resolved. */
+  readonly wall: number;
+  /** The true value lies within so many milliseconds of that. */
+  readonly uncertaintyMs: number;
 }
 
 /** What a session needs to be resumed. */
@@ -41,6 +59,8 @@ export class HashikeClient {
   readonly #settings: Settings;
   readonly #pending = new PendingMessages();
   readonly #subscriptions = new Set<ClientSubscription>();
+  readonly #presence = new PresenceBook((message) => this.#request(message));
+  readonly #requests: Requests;
   readonly #backoff: Backoff;
   readonly #udp: ClientUdp;
   #clientId = '';
@@ -56,6 +76,7 @@ export class HashikeClient {
   private constructor(settings: Settings) {
     this.#settings = settings;
     this.#backoff = new Backoff({ ...RECONNECT, random: settings.random });
+    this.#requests = new Requests(settings);
     this.#udp = new ClientUdp(settings, {
       ask: (requestId) => this.#openUdp(requestId),
       receive: (frame) => this.#pipe?.act((session, now) => session.frameBeside(frame, now)),
@@ -85,20 +106,23 @@ export class HashikeClient {
 
   /**
    * Publishes raw content sections (see `encodeContent`). Rejects with HSK-3103 when the server refuses the message, HSK-3104 when the client is closed before the
-   * ACK, HSK-3105 when too much waits, HSK-1201 when the topic is malformed.
+   * ACK, HSK-3105 when too much waits, HSK-1201 when the topic is malformed; with `confirmed` HSK-3109 when the session ends after the ACK and before CONFIRMED, and HSK-3110 when the
+   * client was not connected with `confirm`.
    */
   async publish(topic: string, content: Uint8Array, options: PublishOptions = {}): Promise<void> {
     validateTopic(topic);
-    const { reliable = true, expiryMs: expiry, responseTopic, correlation } = options;
+    const { reliable = true, confirmed = false, retain = false } = options;
+    const { expiryMs: expiry, responseTopic, correlation } = options;
     const message = {
       type: MessageType.PUBLISH,
       topic,
-      retain: false,
+      retain,
       expiry,
       responseTopic,
       correlation,
       content,
     };
+    if (confirmed) return this.#requestConfirmed(message);
     if (reliable) return this.#request(message);
     if (this.#ended) throw this.#ended.error ?? closedError();
     const sent = this.#pipe?.act((session, now) => session.sendBestEffort(message, now));
@@ -127,6 +151,42 @@ export class HashikeClient {
   }
 
   /**
+   * Watches who is present on the topics that `filter` takes: first those who are, then who comes and goes, as an async iterable. Resolves when the server has taken
+   * it up. Rejects with HSK-3103, HSK-3104 or HSK-1202.
+   */
+  async watch(filter: string): Promise<ClientWatch> {
+    validateFilter(filter);
+    return this.#presence.watch(filter);
+  }
+
+  /** The CLIENT_IDs of those who are present on `topic` now, in order. Rejects with HSK-3103 when the server refuses, HSK-3108 when it does not answer, HSK-3104 or HSK-1201. */
+  async subscribers(topic: string): Promise<readonly string[]> {
+    validateTopic(topic);
+    const answer = await this.#ask((requestId, timestamp) => ({
+      type: MessageType.LIST_SUBSCRIBERS,
+      timestamp,
+      requestId,
+      topic,
+    }));
+    if (answer.type !== MessageType.SUBSCRIBERS) throw misplaced(answer);
+    if (answer.reason) throw rejectionOf(answer.reason);
+    return answer.clientIds;
+  }
+
+  /** The time of the server. Rejects with HSK-3108 when it does not answer, or HSK-3104. */
+  async time(): Promise<ServerTime> {
+    const { clock } = this.#settings;
+    let askedAt = 0;
+    const answer = await this.#ask((requestId, timestamp) => {
+      askedAt = clock.now();
+      return { type: MessageType.TIME_REQUEST, timestamp, requestId };
+    });
+    if (answer.type !== MessageType.TIME) throw misplaced(answer);
+    const uncertaintyMs = (clock.now() - askedAt) / 2;
+    return { wall: answer.serverTime + uncertaintyMs, uncertaintyMs };
+  }
+
+  /**
    * Says goodbye: the session ends. What is not acknowledged is rejected with HSK-3104, and readers come to their end. Resolves when everything that was sent is
    * with the operating system, or the server has not taken it in a bounded time.
    */
@@ -144,18 +204,39 @@ export class HashikeClient {
     if (pipe.session.queuedBytes > this.#settings.sendQueueBytes) {
       return Promise.reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
     }
-    return new Promise((resolve, reject) => this.#send(pipe, message, resolve, reject));
+    return new Promise((resolve, reject) => this.#send(pipe, { message, resolve, reject }));
   }
 
-  #send(
-    pipe: SessionPipe,
-    message: Outgoing,
-    resolve: () => void,
-    reject: (error: HashikeError) => void,
-  ): void {
-    const messageId = pipe.act((session, now) => session.sendReliable(message, now));
-    if (messageId === undefined) reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
-    else this.#pending.add({ messageId, message, resolve, reject });
+  /** As `#request`, and resolves at CONFIRMED. */
+  #requestConfirmed(message: Outgoing): Promise<void> {
+    const pipe = this.#pipe;
+    if (!this.#settings.confirm) {
+      return Promise.reject(new HashikeError('HSK-3110', 'the client was connected without `confirm`'));
+    }
+    if (this.#ended || !pipe) return Promise.reject(this.#ended?.error ?? closedError());
+    if (
+      pipe.session.queuedBytes > this.#settings.sendQueueBytes ||
+      this.#pending.unconfirmed >= MAX_UNCONFIRMED
+    ) {
+      return Promise.reject(new HashikeError('HSK-3105', 'too much waits to be confirmed'));
+    }
+    return new Promise((resolve, reject) => {
+      this.#send(pipe, { message, confirmed: true, resolve, reject });
+    });
+  }
+
+  /** Puts a question with a REQUEST_ID, now and after each break until it is answered. */
+  #ask(make: (requestId: number, timestamp: number) => ControlMessage): ReturnType<Requests['ask']> {
+    if (this.#ended) return Promise.reject(this.#ended.error ?? closedError());
+    return this.#requests.ask((requestId) => {
+      this.#pipe?.act((session, now) => session.sendControl(make(requestId, session.timestamp(now)), now));
+    });
+  }
+
+  #send(pipe: SessionPipe, pending: Omit<Pending, 'messageId'>): void {
+    const messageId = pipe.act((session, now) => session.sendReliable(pending.message, now));
+    if (messageId !== undefined) this.#pending.add({ ...pending, messageId });
+    else pending.reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
   }
 
   /** Resumes the session, or begins a new one where there is none or the server has forgotten it. */
@@ -196,7 +277,7 @@ export class HashikeClient {
   }
 
   #hello(): Message {
-    const { token, clientName, keepAliveMs, resumeWindowMs, will } = this.#settings;
+    const { token, clientName, keepAliveMs, resumeWindowMs, will, confirm } = this.#settings;
     if (this.#key) {
       const messageId = this.#pipe?.session.settled ?? 0;
       return { type: MessageType.CONNECT_RESUME, timestamp: 0, messageId, ...this.#key };
@@ -208,7 +289,7 @@ export class HashikeClient {
       clientName,
       keepAlive: keepAliveMs,
       resumeWindow: resumeWindowMs,
-      confirm: false,
+      confirm,
       will,
       aliases: [],
     };
@@ -222,6 +303,7 @@ export class HashikeClient {
       this.#pipe?.attach(link, message.messageId);
       // No key any more: it turned out that the server has lost state.
       if (this.#key) this.#udp.connected(link);
+      this.#requests.connected();
     } else if (message.type === MessageType.CONNACK_FAILED_SESSION_EXPIRED) {
       // What had arrived is not sent again (clause 5.4.3).
       this.#key = undefined;
@@ -254,7 +336,7 @@ export class HashikeClient {
         transmitBeside: (frame) => this.#udp.offer(frame),
         receive: (message) => this.#receive(pipe, message),
         acknowledged: (messageId) => this.#pending.acknowledge(messageId),
-        confirmed: () => undefined,
+        confirmed: (messageId) => this.#pending.confirm(messageId),
         violated: (error) => {
           log.warn({ err: error }, 'the server broke the protocol');
           this.#link?.close();
@@ -275,9 +357,12 @@ export class HashikeClient {
     const asked = new Set(again.map(({ message }) => message));
     for (const subscription of this.#subscriptions) {
       if (asked.has(subscription.request)) continue;
-      this.#send(pipe, subscription.request, nothing, (error) => subscription.finish(error));
+      const reject = (error: HashikeError): void => subscription.finish(error);
+      this.#send(pipe, { message: subscription.request, resolve: nothing, reject });
     }
-    for (const { message, resolve, reject } of again) this.#send(pipe, message, resolve, reject);
+    this.#presence.renew((message, resolve, reject) => this.#send(pipe, { message, resolve, reject }));
+    for (const pending of again) this.#send(pipe, pending);
+    this.#requests.connected();
   }
 
   /** The server has lost state: what it has not acknowledged goes over to a new session (clause 6.5.6). */
@@ -294,7 +379,11 @@ export class HashikeClient {
       this.#pending.reject(message.messageId, rejectionOf(message.reason));
     } else if (message.type === MessageType.DISCONNECT) this.#dismissed(message.reason);
     else if (message.type === MessageType.UDP_TICKET) this.#udp.ticket(message);
-    else if ('messageId' in message && message.messageId !== undefined) settle(pipe, message.messageId);
+    else if (message.type === MessageType.TIME || message.type === MessageType.SUBSCRIBERS) {
+      this.#requests.answered(message);
+    } else if (message.type === MessageType.PRESENCE_JOINED || message.type === MessageType.PRESENCE_LEFT) {
+      this.#presence.told(message, () => settle(pipe, message.messageId));
+    } else if ('messageId' in message && message.messageId !== undefined) settle(pipe, message.messageId);
   }
 
   /** To each subscription that takes it; it counts as received when all have read it. */
@@ -377,6 +466,8 @@ export class HashikeClient {
     this.#retry?.cancel();
     for (const { reject } of this.#pending.take()) reject(error ?? closedError());
     for (const subscription of this.#subscriptions) subscription.finish(error);
+    this.#presence.finish(error);
+    this.#requests.fail(error ?? closedError());
     this.#udp.lost();
     this.#link?.close();
   }
@@ -400,6 +491,10 @@ function rejectionOf(reason: ReasonValue): HashikeError {
   return new HashikeError('HSK-3103', `the server refused the message: ${reason.text}`, {
     reason: reason.code,
   });
+}
+
+function misplaced({ type }: Message): HashikeError {
+  return new HashikeError('HSK-3102', 'the server answered a question with something else', { type });
 }
 
 /** Milliseconds that a busy server asked for. */

@@ -13,6 +13,8 @@ export interface CommonOptions {
   readonly clientName?: string;
   /** Published by the server when this client goes away without `close`. */
   readonly will?: PublishBody;
+  /** Whether publishes may wait until the upstream has their messages: see `PublishOptions.confirmed`. Default: false. */
+  readonly confirm?: boolean;
   readonly keepAliveMs?: number;
   readonly resumeWindowMs?: number;
   /** For one attempt to connect. */
@@ -51,6 +53,7 @@ export function settingsOn(platform: Platform, options: CommonOptions): Settings
   const { clock = systemClock, random = systemRandom, log = silentLog, timeoutMs = 10_000 } = options;
   const surroundings = { clock, random, log, timeoutMs };
   return {
+    confirm: false,
     keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
     resumeWindowMs: DEFAULT_RESUME_WINDOW_MS,
     sendQueueBytes: 1_048_576,

@@ -1,19 +1,29 @@
 import { Fifo } from '../base/fifo.ts';
-import type { HashikeError } from '../base/errors.ts';
+import { HashikeError } from '../base/errors.ts';
 import type { Outgoing } from '../session/ports.ts';
 
-/** A numbered message that waits for its ACK. */
+/** A numbered message that waits for its ACK, or after that for CONFIRMED. */
 export interface Pending {
   readonly messageId: number;
   readonly message: Outgoing;
+  /** It is done with CONFIRMED, not with the ACK. */
+  readonly confirmed?: boolean | undefined;
   readonly resolve: () => void;
   readonly reject: (error: HashikeError) => void;
 }
 
-/** What was sent reliably and is not acknowledged, in the order of its numbers. */
+/** What was sent reliably and is not acknowledged, or not confirmed, in the order of its numbers. */
 export class PendingMessages {
   #waiting = new Fifo<Pending>();
+  /** Acknowledged. */
+  readonly #unconfirmed = new Fifo<Pending>();
+  #confirmedUpTo = 0;
   readonly #rejected = new Map<number, HashikeError>();
+
+  /** How many are acknowledged and not confirmed. */
+  get unconfirmed(): number {
+    return this.#unconfirmed.length;
+  }
 
   add(pending: Pending): void {
     this.#waiting.push(pending);
@@ -32,13 +42,28 @@ export class PendingMessages {
       const error = this.#rejected.get(next.messageId);
       this.#rejected.delete(next.messageId);
       if (error) next.reject(error);
+      else if (next.confirmed && next.messageId > this.#confirmedUpTo) this.#unconfirmed.push(next);
       else next.resolve();
     }
   }
 
-  /** Empties it, and gives what waited. */
+  /** The upstream has taken everything up to `messageId`. */
+  confirm(messageId: number): void {
+    this.#confirmedUpTo = Math.max(this.#confirmedUpTo, messageId);
+    const waiting = this.#unconfirmed;
+    for (let next = waiting.at(0); next && next.messageId <= messageId; next = waiting.at(0)) {
+      waiting.shift();
+      next.resolve();
+    }
+  }
+
+  /** The session is over: empties it, and gives what was not acknowledged. What was, and not confirmed, never will be. */
   take(): readonly Pending[] {
     const all: Pending[] = [];
+    for (let next = this.#unconfirmed.shift(); next; next = this.#unconfirmed.shift()) {
+      next.reject(new HashikeError('HSK-3109', 'the session ended before the message was confirmed'));
+    }
+    this.#confirmedUpTo = 0;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) all.push(next);
     this.#rejected.clear();
     return all;

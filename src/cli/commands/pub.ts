@@ -10,6 +10,7 @@ interface Flags extends ConnectionFlags {
   readonly type: number;
   readonly hex: boolean;
   readonly bestEffort: boolean;
+  readonly retain: boolean;
 }
 
 export const publishCommand = buildCommand({
@@ -30,6 +31,11 @@ export const publishCommand = buildCommand({
       },
       hex: { kind: 'boolean', brief: 'the value is hex, not text', default: false },
       bestEffort: { kind: 'boolean', brief: 'do not wait for an acknowledgement', default: false },
+      retain: {
+        kind: 'boolean',
+        brief: 'the gateway keeps it for those who subscribe later; an empty value clears that',
+        default: false,
+      },
     },
     positional: {
       kind: 'tuple',
@@ -45,8 +51,10 @@ export const publishCommand = buildCommand({
       throw new HashikeError('HSK-6001', 'the value is not hex: give an even number of the digits 0-9 a-f');
     const client = await connectBy(flags, this.process.env);
     try {
-      await client.publish(topic, encodeContent([{ contentType: flags.type, value }]), {
+      const clears = flags.retain && value.length === 0;
+      await client.publish(topic, encodeContent(clears ? [] : [{ contentType: flags.type, value }]), {
         reliable: !flags.bestEffort,
+        retain: flags.retain,
       });
     } finally {
       await client.close();

@@ -14,7 +14,7 @@ export const subscribeCommand = buildCommand({
   docs: {
     brief: 'Print what is published on a running gateway, one JSON line a message',
     fullDescription:
-      'Each line has topic, client and the contents as [type, hex]. Ends after --count messages, or with Ctrl-C.',
+      'Each line has topic, client, `retained` where it was kept from before, and the contents as [type, hex]. Ends after --count messages, or with Ctrl-C.',
   },
   parameters: {
     flags: {
@@ -38,14 +38,16 @@ export const subscribeCommand = buildCommand({
     try {
       let left = flags.count ?? Number.POSITIVE_INFINITY;
       if (left === 0) return;
-      for await (const { topic, publisher, content } of await client.subscribe(filter, {
+      for await (const { topic, publisher, content, retained } of await client.subscribe(filter, {
         reliable: !flags.bestEffort,
       })) {
         const contents = contentSections(content).map(({ contentType, value }) => [
           `0x${contentType.toString(16)}`,
           hex(value),
         ]);
-        this.process.stdout.write(`${JSON.stringify({ topic, client: publisher, contents })}\n`);
+        this.process.stdout.write(
+          `${JSON.stringify({ topic, client: publisher, ...(retained && { retained }), contents })}\n`,
+        );
         left -= 1;
         if (left === 0) return;
       }
