@@ -69,6 +69,7 @@ export class Broker implements BrokerPort {
   async publishAll(publications: readonly Publication[], by: Principal): Promise<void> {
     for (const publication of publications) {
       this.#checkPublish(publication.topic, by);
+      if (publication.responseTopic !== undefined) validateTopic(publication.responseTopic);
       if (publication.retain) this.retained.check(publication);
     }
     const records: SpoolAppend[] = [];

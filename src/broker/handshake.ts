@@ -100,13 +100,14 @@ export function busy(text: string, retryAfter = RETRY_AFTER_MS): Refusal {
     type: MessageType.CONNACK_FAILED_BUSY,
     timestamp: 0,
     reason: { code: Reason.LIMIT, text },
-    retryAfter,
+    retryAfter: Math.ceil(retryAfter),
   };
 }
 
 function checkWill({ will }: ConnectToken, principal: Principal): void {
   if (!will) return;
   validateTopic(will.topic);
+  if (will.responseTopic !== undefined) validateTopic(will.responseTopic);
   if (!principal.mayPublish(will.topic)) {
     throw new HashikeError('HSK-3001', `the will may not be published to ${will.topic}`, {
       topic: will.topic,

@@ -80,7 +80,7 @@ function as(name: string): string[] {
 describe('against a running gateway', () => {
   test('what pub publishes sub prints, with topic, publisher and content', async () => {
     const heard = hashike('sub', ...as('ear'), '--count', '2', 'news/+');
-    // Published until the subscription is in force; retained messages are not a given.
+    // Published until the subscription is in force.
     const pending = Symbol('pending');
     let published = 0;
     while ((await Promise.race([heard, nextTurn(pending)])) === pending) {
@@ -106,6 +106,16 @@ describe('against a running gateway', () => {
         .split('\n')
         .map((each) => JSON.parse(each) as unknown),
     ).toEqual([line, line]);
+  });
+
+  test('5.9.3: what pub --retain published sub prints later, and an empty value clears it', async () => {
+    expect(await hashike('pub', ...as('mouth'), '--retain', 'news/kept', 'sun')).toMatchObject({ code: 0 });
+    const { stdout } = await hashike('sub', ...as('ear'), '--count', '1', 'news/#');
+    expect(JSON.parse(stdout)).toMatchObject({ topic: 'news/kept', retained: true });
+    expect(await hashike('pub', ...as('mouth'), '--retain', 'news/kept', '')).toMatchObject({ code: 0 });
+    await hashike('pub', ...as('mouth'), '--retain', 'news/other', 'rain');
+    const later = await hashike('sub', ...as('ear'), '--count', '1', 'news/#');
+    expect(JSON.parse(later.stdout)).toMatchObject({ topic: 'news/other' });
   });
 
   test('a topic that the token does not allow is refused with code 1 or 2 and a reason', async () => {
