@@ -15,7 +15,9 @@ enum { TEMPERATURE = 0, STATE = 1, SET = 2 };
 /* How long a node that is awake listens for commands after it has nothing more to say. */
 #define LISTEN_MS 30
 /* When no answer comes, it sleeps all the same. */
-#define AWAKE_MS 400
+#define AWAKE_MS 2000
+/* Every so many times it asks for its commands as it wakes; else its reading goes at once. */
+#define RESUME_EVERY 8
 
 static const char token[] HSK_FLASH = TOKEN_TEXT;
 static const struct hsk_config config HSK_FLASH = {.token = token, .token_length = sizeof token - 1, .keep_alive = 10000};
@@ -85,6 +87,7 @@ static uint32_t count_boots(void) {
 }
 
 int main(void) {
+    uint8_t naps = 0;
     MCUSR = 0;
     wdt_enable(WDTO_500MS);
     DDRB = _BV(DDB5);
@@ -106,6 +109,6 @@ int main(void) {
         }
         hsk_sleep();
         board_power_down();
-        hsk_wake(true);
+        hsk_wake(++naps % RESUME_EVERY == 0);
     }
 }

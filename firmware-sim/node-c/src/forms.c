@@ -200,8 +200,10 @@ bool hsk_read_message(struct hsk_message *message, uint8_t *frame, hsk_size leng
 #if HSK_STRICT
     if (!hsk_strict(frame, length)) return false;
 #endif
-    memset(message, 0, sizeof *message);
-    memset(&hsk.command, 0, sizeof hsk.command);
+    message->numbered = false;
+    message->id8 = 0;
+    hsk.command.topic = NULL;
+    hsk.command.length = 0;
     message->type = frame[1];
     message->pause = REFUSED_PAUSE;
     bool success = message->type == CONNACK_SUCCESS;

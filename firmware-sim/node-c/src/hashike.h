@@ -119,7 +119,6 @@ struct hsk_node {
     uint16_t round_trip; /* smoothed, in eighths of a ms */
     uint16_t variation;  /* four times the mean deviation, ms */
     uint16_t timed_at;
-    uint16_t answered_until; /* a RESUME that comes before is taken as the answer to the last one sent */
     uint16_t spoke_at;   /* when something was sent last, in 256 ms */
     uint16_t keep_alive; /* in 256 ms; 0: none */
     uint16_t crc;        /* of the frame that is being written */
@@ -131,6 +130,7 @@ struct hsk_node {
     uint8_t credit;       /* granted by the gateway */
     uint8_t granted;      /* to the gateway, plus 1; 0: nothing was ever said */
     uint8_t recover;      /* up to this number each ACK sends the next message again */
+    uint8_t resume_at; /* when the last RESUME was sent, in 256 ms */
     uint8_t doublings;
     uint8_t repeats;
     uint8_t count;    /* readings in the queue */

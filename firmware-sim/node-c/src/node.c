@@ -1,11 +1,13 @@
 /* The session of a node: clauses 5 and 6. */
 #include "internal.h"
 
-#define FIRST_TIMEOUT 1000u /* before any round trip is known, RFC 6298; it stands for the variation and melts away */
+#define FIRST_TIMEOUT 1000u /* before any round trip is known, RFC 6298 */
 #define LEAST_TIMEOUT 50u
 #define MOST_TIMEOUT 10000u
 #define MOST_SAMPLE 4000
 #define CONNECT_EVERY 4 /* 256 ms: clauses 5.3.6 and 6.5.4 say a second */
+#define RESUME_ANSWERED 2 /* 256 ms: stands for the retransmission time of clause 6.5.2 */
+#define NONE_YET 255 /* doublings before the first sending, which expire() counts like an expiry */
 #define FULL_CREDIT 127
 #define REPEATS_THAT_TELL_OF_LOSS 2
 
@@ -54,6 +56,8 @@ static void measure(void) {
     /* The ACK came before the last byte was thought to have left; or so late that the sums would run over. */
     if (sample < 0) sample = 0;
     if (sample > MOST_SAMPLE) sample = MOST_SAMPLE;
+    /* The first one takes the place of the guess. */
+    if (hsk.round_trip == 0) hsk.variation = 0;
     sample = (int16_t)(sample - (int16_t)(hsk.round_trip >> 3));
     hsk.round_trip = (uint16_t)(hsk.round_trip + (uint16_t)sample);
     if (sample < 0) sample = (int16_t)-sample;
@@ -87,8 +91,8 @@ static void send_resume(void) {
     hsk_put_bytes(hsk.session_id + 6, 2);
     hsk_put((uint8_t)hsk.received);
     hsk_end();
+    hsk.resume_at = (uint8_t)hsk_slow_clock();
     arm();
-    hsk.answered_until = hsk.deadline;
 }
 
 static void send_ping(uint8_t first, uint8_t echo) {
@@ -318,10 +322,10 @@ static void resumed(const uint8_t *frame) {
         rejoin();
         return;
     }
-    bool answered = hsk.state == HSK_RESUMING || !due(hsk.answered_until);
-    acknowledge(frame[3]);
-    if (!answered) send_resume();
+    uint8_t id8 = frame[3];
+    if (hsk.state != HSK_RESUMING && (uint8_t)(hsk_slow_clock() - hsk.resume_at) >= RESUME_ANSWERED) send_resume();
     go_up();
+    acknowledge(id8);
 }
 
 #if HSK_FRAGMENTS
@@ -388,9 +392,9 @@ static bool long_form(uint8_t *frame, hsk_size length) {
         if (state == HSK_CONNECTING || state == HSK_UP) connected();
     } else if (state < HSK_RESUMING) {
         if (type == CONNACK_RESUMED && state == HSK_REJOINING) {
-            acknowledge(message.id8);
             hsk_count(HSK_CONNECTS);
             go_up();
+            acknowledge(message.id8);
         } else if (type == CONNACK_FAILED_SESSION_EXPIRED && state == HSK_REJOINING) {
             /* Clause 5.4.3: only what never arrived is sent again in the session that follows. */
             if (message.numbered) acknowledge(message.id8);
@@ -433,6 +437,7 @@ void hsk_start(const struct hsk_config *config) {
     hsk.credit = FULL_CREDIT;
 #if HSK_STORE
     if (hsk_restore()) hsk.state = HSK_RESUMING;
+    hsk.doublings = NONE_YET;
 #endif
 #if HSK_MANY
     hsk.now = hsk_port_ms();
@@ -460,7 +465,8 @@ static void expire(void) {
     } else {
         return;
     }
-    if (hsk.doublings < 8) hsk.doublings++;
+    /* It wraps: every three quarters of an hour of silence the steps begin anew. */
+    hsk.doublings++;
     arm();
 }
 
@@ -508,6 +514,7 @@ void hsk_wake(bool resume) {
     refresh();
     hsk.line_free = now();
     hsk.deadline = now();
+    hsk.doublings = NONE_YET;
     if (resume && hsk.state == HSK_UP) hsk.state = HSK_RESUMING;
 }
 

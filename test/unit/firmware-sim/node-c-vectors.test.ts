@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MessageType } from '../../../src/wire/numbers.ts';
 import { decodeMessage } from '../../../src/wire/long-form.ts';
 import { make } from '../../../firmware-sim/node-c/make.ts';
-import { framesOf, Probe } from '../../support/node-c.ts';
+import { BUILD_MS, framesOf, Probe } from '../../support/node-c.ts';
 import { requires } from '../../support/requires.ts';
 import { bytesOf, plainHex, readVectors, toPlain } from '../../support/wire-vectors.ts';
 
@@ -27,7 +27,7 @@ describe('the shared vectors in C', () => {
   beforeAll(() => {
     make('build/probe');
     probe = new Probe();
-  });
+  }, BUILD_MS);
   afterAll(() => probe[Symbol.asyncDispose]());
 
   test.each(vectors<{ bytes: string; crc: string }>('crc16.json'))('crc16: $name', async ({ bytes, crc }) => {
@@ -97,7 +97,7 @@ describe('the shared vectors of the short form in C', () => {
   beforeAll(() => {
     make('build/probe');
     probe = new Probe();
-  });
+  }, BUILD_MS);
   afterAll(() => probe[Symbol.asyncDispose]());
 
   const all = vectors<ShortVector>('short-form.json');
@@ -203,7 +203,7 @@ describe('the shared vectors of the long form in C', () => {
   beforeAll(() => {
     make('build/probe');
     probe = new Probe();
-  });
+  }, BUILD_MS);
   afterAll(() => probe[Symbol.asyncDispose]());
 
   // The others are longer than a node's buffer.
