@@ -44,7 +44,8 @@ export class DeviceProcess {
   }
 
   #hear(line: string): void {
-    const [, index = '', code = '', alias = '', digits = ''] = /^(\d+) ([A-Z]) (\d+) (\d+)$/v.exec(line) ?? [];
+    const [, index = '', code = '', alias = '', digits = ''] =
+      /^(\d+) ([A-Z]) (\d+) (\d+)$/v.exec(line) ?? [];
     const ledger = this.ledgers[Number(index)];
     const topics = this.#topics[Number(index)];
     if (!code || !ledger || !topics) {

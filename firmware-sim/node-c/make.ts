@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The library, its firmware and its programs; what is made of them stands in `build`. */
-export const nodeCFolder = fileURLToPath(new URL('.', import.meta.url));
+const nodeCFolder = fileURLToPath(new URL('.', import.meta.url));
 
 /** Makes targets of the Makefile, and gives what it prints. One process at a time makes, and the next finds what is made. */
 export function make(...targets: readonly string[]): string {

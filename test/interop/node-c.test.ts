@@ -27,7 +27,10 @@ class CSite implements AsyncDisposable {
   static async open(names: readonly string[], options: CFleetOptions): Promise<CSite> {
     const directory = mkdtempSync(join(tmpdir(), 'hashike-node-c-'));
     const fleet = new CFleet(names, directory, options);
-    const adapt = (configuration: SiteConfiguration): object => ({ ...configuration, ...configurationOf(fleet.site) });
+    const adapt = (configuration: SiteConfiguration): object => ({
+      ...configuration,
+      ...configurationOf(fleet.site),
+    });
     return new CSite(await Site.open({ adapt }), fleet, directory);
   }
 
@@ -39,14 +42,26 @@ class CSite implements AsyncDisposable {
   /** Waits until `count` more readings of the fleet are acknowledged. */
   async acknowledges(count: number): Promise<void> {
     const target = this.fleet.sums.acknowledged + count;
-    await until(() => this.fleet.sums.acknowledged >= target, 20_000, () => this.describe());
+    await until(
+      () => this.fleet.sums.acknowledged >= target,
+      20_000,
+      () => this.describe(),
+    );
   }
 
   /** Takes no more readings and waits until all are acknowledged and have arrived. */
   async settle(): Promise<void> {
     this.fleet.pause();
-    await until(() => this.fleet.sums.waiting === 0, 20_000, () => this.describe());
-    await until(() => this.missing().length === 0, 20_000, () => `missing: ${String(this.missing())}`);
+    await until(
+      () => this.fleet.sums.waiting === 0,
+      20_000,
+      () => this.describe(),
+    );
+    await until(
+      () => this.missing().length === 0,
+      20_000,
+      () => `missing: ${String(this.missing())}`,
+    );
   }
 
   missing(): string[] {
@@ -131,7 +146,11 @@ describe('nodes in C', () => {
     site.fleet.reset('c-1');
     await send(5);
     const expected = Array.from({ length: number }, (_, index) => index + 1);
-    await until(() => (ledger?.commands.length ?? 0) >= number, 10_000, () => site.describe());
+    await until(
+      () => (ledger?.commands.length ?? 0) >= number,
+      10_000,
+      () => site.describe(),
+    );
     expect(ledger?.commands.map((command) => command.number)).toEqual(expected);
     await site.settle();
     expect(site.site.cloud.answers.get('c-1')).toEqual(expected);

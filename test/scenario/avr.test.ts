@@ -41,7 +41,10 @@ class AvrSite implements AsyncDisposable {
   static async open(): Promise<AvrSite> {
     const directory = mkdtempSync(join(tmpdir(), 'hashike-avr-'));
     const node = new EmulatedNode(join(directory, 'tty'));
-    const adapt = (configuration: SiteConfiguration): object => ({ ...configuration, ...configurationOf(node.site) });
+    const adapt = (configuration: SiteConfiguration): object => ({
+      ...configuration,
+      ...configurationOf(node.site),
+    });
     const site = await Site.open({ adapt });
     const listener = await UpstreamListener.connect(site.broker.url, {
       session: 'temperatures',
@@ -62,7 +65,11 @@ class AvrSite implements AsyncDisposable {
 
   async acknowledges(count: number, withinMs = 20_000): Promise<void> {
     const target = this.acknowledged + count;
-    await until(() => this.acknowledged >= target, withinMs, () => this.#describe(`${count} more acknowledgements`));
+    await until(
+      () => this.acknowledged >= target,
+      withinMs,
+      () => this.#describe(`${count} more acknowledgements`),
+    );
   }
 
   async expectTemperature(low: number, high: number): Promise<void> {

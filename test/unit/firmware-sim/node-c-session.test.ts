@@ -120,13 +120,18 @@ describe('the session of a node in C', () => {
   test('ACKs of nothing that is in flight change nothing', async () => {
     await node.in(welcome());
     await node.take('01');
-    for (const ack of ['b002', 'b0ff', 'b080']) expect(await node.in(ack)).toMatchObject({ waiting: 1, told: '' });
+    for (const ack of ['b002', 'b0ff', 'b080'])
+      expect(await node.in(ack)).toMatchObject({ waiting: 1, told: '' });
   });
 
   test('readings that aged in sleep go together, each with its age; fresh ones do not', async () => {
     await node.in(welcome());
     await node.sleep();
-    for (const [ms, content] of [[1000, '0001'], [2000, '0002'], [2500, '0003']] as const) {
+    for (const [ms, content] of [
+      [1000, '0001'],
+      [2000, '0002'],
+      [2500, '0003'],
+    ] as const) {
       await node.at(ms);
       await node.take(content);
     }
@@ -134,7 +139,11 @@ describe('the session of a node in C', () => {
     await node.take('ee', { alias: 3, reliable: false });
     await node.at(4000);
     // 3000, 2000 and 1500 ms as varints. The one of best effort, being old, is numbered as well (6.1.6).
-    expect((await node.wake()).sent).toEqual(['a10103b8170001d00f0002dc0b0003', 'a20201dc0bff', 'a30301dc0bee']);
+    expect((await node.wake()).sent).toEqual([
+      'a10103b8170001d00f0002dc0b0003',
+      'a20201dc0bff',
+      'a30301dc0bee',
+    ]);
     await node.in('b003');
     await node.at(5000);
     expect((await node.take('0004')).sent).toEqual(['91040004']);
@@ -161,7 +170,10 @@ describe('the session of a node in C', () => {
     expect(await node.in('920333')).toMatchObject({ told: '', sent: ['b001'] });
     expect(await node.in('920222')).toMatchObject({ told: 'command alias 2 content 22', sent: ['b002'] });
     // Older than a second: a batch of one.
-    expect(await node.in('a20301 e807 33')).toMatchObject({ told: 'command alias 2 content 33', sent: ['b003'] });
+    expect(await node.in('a20301 e807 33')).toMatchObject({
+      told: 'command alias 2 content 33',
+      sent: ['b003'],
+    });
     // With options, or with a topic that has no alias: the long form.
     const long = '0022002000000000 01050004 00000004 01060003 73657400 01120004 000003e8 80010001 44000000';
     expect(await node.in(long)).toMatchObject({ told: 'command topic set content 44', sent: ['b004'] });
@@ -225,7 +237,10 @@ describe('the session of a node in C', () => {
     for (const content of ['01', '02', '03']) await node.take(content);
     await node.in('d0');
     await node.at(1100);
-    expect(await node.in(expired(2))).toMatchObject({ state: 'connecting', told: 'acknowledged 01 acknowledged 02' });
+    expect(await node.in(expired(2))).toMatchObject({
+      state: 'connecting',
+      told: 'acknowledged 01 acknowledged 02',
+    });
     const up = await node.in(welcome('0a0b'));
     expect(up.sent.at(-1)).toMatch(/^(?:910103|a10101.*03$)/v);
     expect((await node.take('04')).sent).toEqual(['910204']);
@@ -278,7 +293,10 @@ describe('the session of a node in C', () => {
     await node.in(welcome());
     expect((await node.in('f00700 9201')).sent).toEqual([]);
     expect((await node.in('f00701 aabb')).sent).toEqual([]);
-    expect(await node.in('f10702 cc')).toMatchObject({ told: 'command alias 2 content aabbcc', sent: ['b001'] });
+    expect(await node.in('f10702 cc')).toMatchObject({
+      told: 'command alias 2 content aabbcc',
+      sent: ['b001'],
+    });
     await node.in('f00800 9202');
     expect(await node.in('f10802 cc')).toMatchObject({ told: '' });
     await node.in('f00900 9202');
@@ -297,7 +315,10 @@ describe('the session of a node in C', () => {
     expect(reset).toMatchObject({ state: 'resuming', waiting: 3, sent: ['e0070801'] });
     const up = await node.in('e0070801');
     expect(up.told).toBe('acknowledged 01');
-    expect(up.sent).toEqual([expect.stringMatching(/^(?:910202|a10201.*02$)/v), expect.stringMatching(/^(?:910303|a10301.*03$)/v)]);
+    expect(up.sent).toEqual([
+      expect.stringMatching(/^(?:910202|a10201.*02$)/v),
+      expect.stringMatching(/^(?:910303|a10301.*03$)/v),
+    ]);
     expect(await node.in('920111')).toMatchObject({ told: '', sent: ['b001'] });
   });
 
@@ -330,10 +351,12 @@ class ModelGateway {
       return [welcome(this.#id)];
     }
     if (frame.startsWith(CONNECT_RESUME)) return [this.#session === 0 ? expired() : resumed(this.#received)];
-    if (frame.startsWith('e0')) return frame.slice(2, 6) === this.#id ? [`e0${this.#id}${this.#id8}`] : ['d0'];
+    if (frame.startsWith('e0'))
+      return frame.slice(2, 6) === this.#id ? [`e0${this.#id}${this.#id8}`] : ['d0'];
     if (!frame.startsWith('9') && !frame.startsWith('a')) return [];
     if (this.#session === 0) return ['d0'];
-    const id = this.#received + 1 + (((Number.parseInt(frame.slice(2, 4), 16) - this.#received - 1) << 24) >> 24);
+    const id =
+      this.#received + 1 + (((Number.parseInt(frame.slice(2, 4), 16) - this.#received - 1) << 24) >> 24);
     const contents = contentsOf(frame).join(' ');
     if ((this.#messages.get(id) ?? contents) !== contents)
       this.complaints.push(`${id} was ${String(this.#messages.get(id))} and is ${contents}`);
@@ -381,38 +404,43 @@ describe('a node in C with a store, on a line that loses frames', () => {
     );
     const losses = fc.infiniteStream(fc.nat({ max: 9 }));
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), losses, fc.nat({ max: 7 }), async (steps, dice, bad) => {
-        await using node = new LiveNode();
-        const gateway = new ModelGateway();
-        const taken: string[] = [];
-        let ms = 0;
-        const exchange = async ({ sent }: Answer, lossy: boolean): Promise<void> => {
-          for (const frame of sent) {
-            if (lossy && dice.next().value < bad) continue;
-            for (const answer of gateway.hear(frame)) {
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        losses,
+        fc.nat({ max: 7 }),
+        async (steps, dice, bad) => {
+          await using node = new LiveNode();
+          const gateway = new ModelGateway();
+          const taken: string[] = [];
+          let ms = 0;
+          const exchange = async ({ sent }: Answer, lossy: boolean): Promise<void> => {
+            for (const frame of sent) {
               if (lossy && dice.next().value < bad) continue;
-              await exchange(await node.in(answer), lossy);
+              for (const answer of gateway.hear(frame)) {
+                if (lossy && dice.next().value < bad) continue;
+                await exchange(await node.in(answer), lossy);
+              }
             }
+          };
+          await exchange(await node.start(), true);
+          for (const what of steps) {
+            if (typeof what === 'number') await exchange(await node.at((ms += what)), true);
+            else if (what === 'take') {
+              const content = (taken.length + 1).toString(16).padStart(4, '0');
+              const answer = await node.take(content);
+              if (answer.result === 'ok') taken.push(content);
+              await exchange(answer, true);
+            } else if (what === 'sleep') await exchange(await node.sleep(), true);
+            else if (what === 'reset') await exchange(await node.reset(), true);
+            else await exchange(await node.wake(what === 'resume'), true);
           }
-        };
-        await exchange(await node.start(), true);
-        for (const what of steps) {
-          if (typeof what === 'number') await exchange(await node.at((ms += what)), true);
-          else if (what === 'take') {
-            const content = (taken.length + 1).toString(16).padStart(4, '0');
-            const answer = await node.take(content);
-            if (answer.result === 'ok') taken.push(content);
-            await exchange(answer, true);
-          } else if (what === 'sleep') await exchange(await node.sleep(), true);
-          else if (what === 'reset') await exchange(await node.reset(), true);
-          else await exchange(await node.wake(what === 'resume'), true);
-        }
-        await exchange(await node.wake(), false);
-        for (let round = 0; round < 200 && gateway.arrived.length < taken.length; round += 1)
-          await exchange(await node.at((ms += 200)), false);
-        expect(gateway.complaints).toEqual([]);
-        expect(gateway.arrived).toEqual(taken);
-      }),
+          await exchange(await node.wake(), false);
+          for (let round = 0; round < 200 && gateway.arrived.length < taken.length; round += 1)
+            await exchange(await node.at((ms += 200)), false);
+          expect(gateway.complaints).toEqual([]);
+          expect(gateway.arrived).toEqual(taken);
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -126,7 +126,8 @@ describe('the shared vectors of the short form in C', () => {
       case 'PUBLISH_BATCH':
         // A server's batch holds one reading (clause 6.1.6).
         if (fields.count > 1) expect(answer).toMatch(/^refused/v);
-        else expect(answer).toBe(`ok state up alias ${alias} content ${first?.content || '-'} numbered sent -`);
+        else
+          expect(answer).toBe(`ok state up alias ${alias} content ${first?.content || '-'} numbered sent -`);
         break;
       case 'ACK':
         expect(answer).toBe(
@@ -181,16 +182,33 @@ interface LongFields {
 
 /** What a server sends (clause 3.3); for a node every other message is a protocol error (3.1.1). */
 const toNodes = new Set([
-  ...['CONNACK_SUCCESS', 'CONNACK_RESUMED', 'CONNACK_FAILED', 'CONNACK_FAILED_TOKEN_ERROR'],
-  ...['CONNACK_FAILED_SESSION_EXPIRED', 'CONNACK_FAILED_BUSY', 'CONNACK_FAILED_VERSION'],
-  ...['PUBLISH', 'ACK', 'REJECTED', 'CONFIRMED', 'PRESENCE_JOINED', 'PRESENCE_LEFT', 'SUBSCRIBERS'],
-  ...['TIME', 'PING', 'PONG', 'UDP_TICKET', 'UDP_CONFIRM', 'ALIAS', 'DISCONNECT'],
+  'CONNACK_SUCCESS',
+  'CONNACK_RESUMED',
+  'CONNACK_FAILED',
+  'CONNACK_FAILED_TOKEN_ERROR',
+  'CONNACK_FAILED_SESSION_EXPIRED',
+  'CONNACK_FAILED_BUSY',
+  'CONNACK_FAILED_VERSION',
+  'PUBLISH',
+  'ACK',
+  'REJECTED',
+  'CONFIRMED',
+  'PRESENCE_JOINED',
+  'PRESENCE_LEFT',
+  'SUBSCRIBERS',
+  'TIME',
+  'PING',
+  'PONG',
+  'UDP_TICKET',
+  'UDP_CONFIRM',
+  'ALIAS',
+  'DISCONNECT',
 ]);
 
 /** The values of content sections, without their headers and padding. */
 function valuesOf(content: string): string {
   let values = '';
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const length = Number.parseInt(content.slice(at + 4, at + 8), 16);
     values += content.slice(at + 8, at + 8 + 2 * length);
     at += 8 + 8 * Math.ceil(length / 4);
@@ -237,7 +255,9 @@ describe('the shared vectors of the long form in C', () => {
   });
 
   test('CONNECT_TOKEN and SUBSCRIBE say to the gateway what the node was told', async () => {
-    const [token = ''] = framesOf(await probe.ask('token', 'secret', 'node-7', 30_000, '1:a/t:800104800201', '200:b:80ff00', '3:room:-'));
+    const [token = ''] = framesOf(
+      await probe.ask('token', 'secret', 'node-7', 30_000, '1:a/t:800104800201', '200:b:80ff00', '3:room:-'),
+    );
     expect(toPlain(decodeMessage(bytesOf(token)))).toMatchObject({
       timestamp: 0,
       token: Buffer.from('secret').toString('hex'),
@@ -259,6 +279,9 @@ describe('the shared vectors of the long form in C', () => {
     const [bare = ''] = framesOf(await probe.ask('token', 't', '-', 0));
     expect(toPlain(decodeMessage(bytesOf(bare)))).toMatchObject({ token: '74', keepAlive: 0, aliases: [] });
     const [subscribe = ''] = framesOf(await probe.ask('subscribe', 'a/#', '+/set'));
-    expect(toPlain(decodeMessage(bytesOf(subscribe)))).toMatchObject({ messageId: 1, topics: ['a/#', '+/set'] });
+    expect(toPlain(decodeMessage(bytesOf(subscribe)))).toMatchObject({
+      messageId: 1,
+      topics: ['a/#', '+/set'],
+    });
   });
 });
