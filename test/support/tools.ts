@@ -32,6 +32,10 @@ export const toolTable = {
   'libclang-rt-14-dev': library('libclang-rt-14-dev', '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer'),
   'avr-gcc': debian('gcc-avr'),
   'avr-libc': library('avr-libc', '/usr/lib/avr/include/avr/io.h'),
+  'arduino-core-avr': library(
+    'arduino-core-avr',
+    '/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h',
+  ),
   'libsimavr-dev': library('libsimavr-dev', '/usr/include/simavr/sim_avr.h'),
   'libelf-dev': library('libelf-dev', '/usr/include/libelf.h'),
   'pkg-config': debian('pkgconf'),

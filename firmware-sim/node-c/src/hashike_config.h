@@ -15,12 +15,21 @@
 #define HSK_CONTENT 8
 #endif
 
+/** 1: the node can declare its aliases and SUBSCRIBE; 0: the profile in the gateway's configuration does that for it. */
+#ifndef HSK_DECLARE
+#define HSK_DECLARE 1
+#endif
+
 /**
- * The buffer for one frame and its CRC, received or sent. CONNACK_SUCCESS needs 74 bytes and the client's name, rounded up to a multiple
- * of 4; CONNECT_TOKEN needs 22 bytes, the token and the declared aliases. Longer frames are dropped and counted.
+ * The buffer for one frame, received or sent. CONNACK_SUCCESS needs 74 bytes and the client's name, rounded up to a multiple of 4; CONNECT_TOKEN needs 29
+ * bytes, the token, and 40 or so for each declared alias. Longer frames are dropped and counted.
  */
 #ifndef HSK_FRAME
+#if HSK_DECLARE
+#define HSK_FRAME 192
+#else
 #define HSK_FRAME 96
+#endif
 #endif
 #if HSK_FRAME > 244 && HSK_FRAME < 256
 #error "HSK_FRAME: at most 244, or at least 256"
@@ -47,11 +56,6 @@
 /** 1: several nodes in one program, see hsk_current. */
 #ifndef HSK_MANY
 #define HSK_MANY 0
-#endif
-
-/** 1: the node can declare its aliases and SUBSCRIBE; 0: the profile in the gateway's configuration does that for it. */
-#ifndef HSK_DECLARE
-#define HSK_DECLARE 1
 #endif
 
 /** 1: checks each message of the server against all of clauses 3 and 4; 0: only what the node uses. */
