@@ -4,27 +4,31 @@ export interface Slab {
   readonly words: Uint32Array;
 }
 
-/** Bytes of a slab: the longest message fits. */
-const SLAB_BYTES = 68 * 1024;
-/** Slabs that wait for their next use. */
-const MAX_SPARE = 128;
-
-/** Large buffers of one size that go from hand to hand, so that the garbage collector need not follow. */
+/** Buffers of one size that go from hand to hand, so that the garbage collector need not follow. */
 export class Slabs {
+  readonly #bytes: number;
+  readonly #maxSpare: number;
   readonly #spare: Slab[] = [];
+
+  /**
+   * @param bytes of each; a multiple of 4
+   * @param maxSpare how many are kept for their next use
+   */
+  constructor(bytes: number, maxSpare: number) {
+    this.#bytes = bytes;
+    this.#maxSpare = maxSpare;
+  }
 
   /** What its bytes are is left from its last use. */
   take(): Slab {
-    return this.#spare.pop() ?? makeSlab();
+    const spare = this.#spare.pop();
+    if (spare) return spare;
+    const memory = new ArrayBuffer(this.#bytes);
+    return { bytes: new Uint8Array(memory), words: new Uint32Array(memory) };
   }
 
-  /** To be called when nobody needs the bytes any more. */
+  /** To be called when nobody needs the bytes any more. One of another size is let go. */
   give(slab: Slab): void {
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(slab);
+    if (slab.bytes.length === this.#bytes && this.#spare.length < this.#maxSpare) this.#spare.push(slab);
   }
-}
-
-function makeSlab(): Slab {
-  const memory = new ArrayBuffer(SLAB_BYTES);
-  return { bytes: new Uint8Array(memory), words: new Uint32Array(memory) };
 }

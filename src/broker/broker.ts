@@ -6,7 +6,7 @@ import type { SessionMark, Spool, SpoolAppend } from '../spool/ports.ts';
 import { FilterTree } from '../topic/filter-tree.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
 import type { Origin, Publication } from '../wire/publication.ts';
-import type { PublishView } from '../wire/publish-view.ts';
+import { PublishView } from '../wire/publish-view.ts';
 import type { Access } from './access.ts';
 import { Confirmations } from './confirmations.ts';
 import { LastValues, type Value } from './last-values.ts';
@@ -46,6 +46,8 @@ export class Broker implements BrokerPort {
   readonly #clock: Clock;
   readonly #routes = new FilterTree<Route>();
   readonly #matches = new Matches(this.#routes);
+  /** On the message that is being relayed. */
+  readonly view = new PublishView();
   readonly #lastValues: LastValues;
   readonly #published: Counter;
   readonly #delivered: Counter;

@@ -5,8 +5,9 @@ import { validateTopic } from '../topic/topic.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import type { DurableOptions, Principal, Subscriber } from './ports.ts';
 
-/** Topics whose matches are remembered; beyond it the memory starts anew. */
-const MAX_REMEMBERED = 10_000;
+/** Topics whose matches are remembered, and their bytes in all; beyond either the memory starts anew. */
+const MAX_REMEMBERED = 131_072;
+const MAX_REMEMBERED_BYTES = 8 * 1024 * 1024;
 
 export interface LiveRoute {
   readonly subscriber: Subscriber;
@@ -40,6 +41,7 @@ export class Matches {
   readonly #byTopic = new Map<string, Match>();
   /** The newest of those that share a hash. */
   readonly #byHash = new Map<number, Match>();
+  #topicBytes = 0;
   #last: Match | undefined;
 
   constructor(routes: FilterTree<Route>) {
@@ -52,8 +54,9 @@ export class Matches {
     let match = this.#byTopic.get(topic);
     if (match) return match;
     validateTopic(topic);
-    if (this.#byTopic.size >= MAX_REMEMBERED) this.#forget();
     match = makeMatch(topic, this.#routes.match(topic));
+    this.#topicBytes += match.bytes.length;
+    if (this.#byTopic.size >= MAX_REMEMBERED || this.#topicBytes > MAX_REMEMBERED_BYTES) this.#forget();
     this.#byTopic.set(topic, match);
     return match;
   }
@@ -89,6 +92,7 @@ export class Matches {
   }
 
   #forget(): void {
+    this.#topicBytes = 0;
     this.#byTopic.clear();
     this.#byHash.clear();
     this.#last = undefined;

@@ -5,7 +5,7 @@ import type { Age } from '../session/ports.ts';
 import { decodeMessage } from '../wire/long-form.ts';
 import { MessageType, SectionType } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
-import { PublishView } from '../wire/publish-view.ts';
+import type { PublishView } from '../wire/publish-view.ts';
 import { SectionWriter } from '../wire/section-writer.ts';
 import type { Broker } from './broker.ts';
 import type { Value } from './last-values.ts';
@@ -38,22 +38,26 @@ export interface RelayOptions {
  */
 export class Relay {
   readonly #options: RelayOptions;
+  /** Shared by all relays: one runs at a time. */
   readonly #publish: PublishView;
+  readonly #clientId: Uint8Array;
   /** Matches that were published to in this run. */
   readonly #touched: Match[] = [];
   #now = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    const clientId = new ByteWriter();
+    const clientId = new ByteWriter(32);
     new SectionWriter(clientId).text(SectionType.CLIENT_ID, options.principal.clientId);
-    this.#publish = new PublishView(clientId.finish());
+    this.#clientId = clientId.finish();
+    this.#publish = options.broker.view;
   }
 
   /** Passes on what it can of the messages from `from` on, and returns where the first one begins that it can't; that is `to` when there is none. */
   run(bytes: Uint8Array, from: number, to: number): number {
     const { session, principal, broker, clock } = this.#options;
     const publish = this.#publish;
+    publish.publishedBy(this.#clientId);
     this.#now = clock.now();
     let at = from;
     try {

@@ -13,6 +13,9 @@ import { type Flushable, WriteTurn } from './write-turn.ts';
 
 /** Most bytes of one read. */
 const READ_BYTES = 128 * 1024;
+const SMALL_BYTES = 2048;
+/** The longest message fits, and what is left of the small one. */
+const LARGE_BYTES = 68 * 1024;
 
 export interface TcpLinkOptions {
   /** Largest payload of a message; a longer one ends the link as soon as it is announced. */
@@ -29,13 +32,21 @@ export interface LinkIdentity {
 /** What the connections of one source have in common. */
 export interface SharedByLinks {
   readonly turn: WriteTurn;
-  readonly slabs: Slabs;
+  /** What is sent in a turn. */
+  readonly small: Slabs;
+  /** The same where it is more, and messages that come in pieces. */
+  readonly large: Slabs;
   /** What each reads into. */
   readonly incoming: Uint8Array;
 }
 
 export function sharedByLinks(): SharedByLinks {
-  return { turn: new WriteTurn(), slabs: new Slabs(), incoming: new Uint8Array(READ_BYTES) };
+  return {
+    turn: new WriteTurn(),
+    small: new Slabs(SMALL_BYTES, 1024),
+    large: new Slabs(LARGE_BYTES, 128),
+    incoming: new Uint8Array(READ_BYTES),
+  };
 }
 
 /**
@@ -82,7 +93,7 @@ export class TcpLink implements Link, Flushable {
     this.#delimiter = new LongFormDelimiter({
       maxFrameBytes,
       onRun: (bytes, from, to) => this.#run(bytes, from, to),
-      slabs: shared.slabs,
+      slabs: shared.large,
     });
     socket.setNoDelay(true);
     this.#inPlace = readInto(socket, shared.incoming, (length) =>
@@ -150,7 +161,9 @@ export class TcpLink implements Link, Flushable {
     this.#slabLength = 0;
     if (this.#socket.writable) this.#socket.write(slab.bytes.subarray(0, length));
     // Whatever the operating system did not take at once is still read from there.
-    if (this.#socket.writableLength === 0) this.#shared.slabs.give(slab);
+    if (this.#socket.writableLength > 0) return;
+    const { small, large } = this.#shared;
+    (slab.bytes.length === SMALL_BYTES ? small : large).give(slab);
   }
 
   pause(): void {
@@ -197,16 +210,28 @@ export class TcpLink implements Link, Flushable {
     });
   }
 
-  /** Where the next `length` bytes go in the slab. */
+  /** Where the next `length` bytes go in the slab. Many a connection sends little in a turn: it begins with a small one. */
   #reserve(length: number): number {
-    if (this.#slab && this.#slabLength + length > this.#slab.bytes.length) this.flush();
+    const { small, large, turn } = this.#shared;
+    const held = this.#slab;
+    if (held && this.#slabLength + length > held.bytes.length) {
+      if (held.bytes.length === SMALL_BYTES) this.#grow(held);
+      else this.flush();
+    }
     if (!this.#slab) {
-      this.#slab = this.#shared.slabs.take();
-      this.#shared.turn.atEnd(this);
+      this.#slab = length <= SMALL_BYTES ? small.take() : large.take();
+      turn.atEnd(this);
     }
     const at = this.#slabLength;
     this.#slabLength += length;
     return at;
+  }
+
+  #grow(held: Slab): void {
+    const { small, large } = this.#shared;
+    this.#slab = large.take();
+    this.#slab.bytes.set(held.bytes.subarray(0, this.#slabLength));
+    small.give(held);
   }
 
   /** The stream is lost: says so and closes (clauses 5.7.2 and 9). */

@@ -29,15 +29,14 @@ export class PublishView {
   #bodyAt = 0;
   #topicLength = 0;
   #end = 0;
-  /** The CLIENT_ID section of the publisher. */
-  readonly #clientId: Uint8Array;
+  #clientId: Uint8Array = new Uint8Array(0);
   /** A delivery without MESSAGE_ID and time, made when it is wanted first. */
   readonly #image = new Uint8Array(MAX_IMAGE_BYTES);
   readonly #imageWords = new Uint32Array(this.#image.buffer);
   #imageLength = 0;
 
-  /** @param clientId CLIENT_ID as a section, of the publisher */
-  constructor(clientId: Uint8Array) {
+  /** Says who published what is read from now on. @param clientId CLIENT_ID as a section */
+  publishedBy(clientId: Uint8Array): void {
     this.#clientId = clientId;
   }
 

@@ -106,7 +106,7 @@ function hashikeConfig(port: number, folder: string): string {
     clients: [
       { name: 'b', shared: true, token: `sha256:${token}`, publish: ['bench/#'], subscribe: ['bench/#'] },
     ],
-    limits: { connections: 20_000, subscriptionsPerClient: 100_000 },
+    limits: { connections: 20_000, subscriptionsPerClient: 100_000, subscriptionsPerToken: 100_000 },
   };
   // JSON is YAML.
   writeFileSync(path, JSON.stringify(config));

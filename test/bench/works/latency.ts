@@ -1,11 +1,11 @@
 import type { Connection } from '../load/connection.ts';
 import { Fleet } from '../load/fleet.ts';
+import { hurryLoad } from '../peers/broker-process.ts';
 import { type PeerName, startPeer } from '../peers/peer.ts';
 import { takeTurns, type Turn } from './turns.ts';
 import { type Effort, percentile, timesPeers, type Work } from './work.ts';
 
 const CONTENT_BYTES = 16;
-/** Measured from the middle of this on: what comes before warms up. */
 const TOPIC = 'bench/latency/data';
 
 /** How long messages at a given rate take from the publisher's write to the subscriber's read; one of each. */
@@ -15,10 +15,11 @@ export function latency(id: string, perSecond: number): Work {
     id,
     peers,
     async measure(names, effort) {
+      hurryLoad(true);
       const figures = await takeTurns(
         names.map((name) => () => setUp(name, perSecond, effort)),
         effort,
-      );
+      ).finally(() => hurryLoad(false));
       return ['p50', 'p99'].map((figure, index) => ({
         work: `latency at ${perSecond.toLocaleString('en')} messages/s`,
         figure,
@@ -33,6 +34,7 @@ export function latency(id: string, perSecond: number): Work {
 
 async function setUp(name: PeerName, perSecond: number, effort: Effort): Promise<Turn> {
   const peer = await startPeer(name);
+  peer.process.hurry();
   const fleet = new Fleet(peer, { resumable: false });
   const stop = async (): Promise<void> => {
     fleet.close();
