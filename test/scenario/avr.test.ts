@@ -63,7 +63,7 @@ class AvrSite implements AsyncDisposable {
     return this.node.ledger.sums.acknowledged;
   }
 
-  async acknowledges(count: number, withinMs = 20_000): Promise<void> {
+  async acknowledges(count: number, withinMs = 60_000): Promise<void> {
     const target = this.acknowledged + count;
     await until(
       () => this.acknowledged >= target,
