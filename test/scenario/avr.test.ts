@@ -155,5 +155,5 @@ describe('an emulated ATmega328P', () => {
     // The context in the EEPROM outlived each reset: there was only one session.
     expect(avr.node.ledger.sums.rejected).toBe(0);
     expect(avr.node.boots).toBeGreaterThanOrEqual(7);
-  });
+  }, 150_000);
 });
