@@ -18,8 +18,15 @@ function flashOf(name: string): number {
 }
 
 requires(
-  ...(['gcc', 'libc6-dev', 'make', 'flock', 'pkg-config', 'avr-gcc'] as const),
-  ...(['avr-libc', 'libsimavr-dev', 'libelf-dev'] as const),
+  'gcc',
+  'libc6-dev',
+  'make',
+  'flock',
+  'pkg-config',
+  'avr-gcc',
+  'avr-libc',
+  'libsimavr-dev',
+  'libelf-dev',
 )('the size of the node in C', () => {
   test(
     'is within its bars, and as docs/nodes.md says',

@@ -11,8 +11,16 @@ import { until } from '../support/until.ts';
 import { UpstreamListener } from '../support/upstream-listener.ts';
 
 const describe = requires(
-  ...(['mosquitto', 'gcc', 'libc6-dev', 'make', 'flock', 'pkg-config'] as const),
-  ...(['avr-gcc', 'avr-libc', 'libsimavr-dev', 'libelf-dev'] as const),
+  'mosquitto',
+  'gcc',
+  'libc6-dev',
+  'make',
+  'flock',
+  'pkg-config',
+  'avr-gcc',
+  'avr-libc',
+  'libsimavr-dev',
+  'libelf-dev',
 );
 
 const TOPIC = `${EMULATED_NAME}/temperature`;
@@ -146,9 +154,10 @@ describe('an emulated ATmega328P', () => {
     await avr.site.gateway.start();
     await avr.acknowledges(3);
     avr.node.noise(50);
-    await pause(3000);
-    avr.node.hang();
     await avr.acknowledges(3);
+    const { boots } = avr.node;
+    avr.node.hang();
+    await until(() => avr.node.boots > boots, 5000, 'the watchdog to bite');
     avr.node.noise(0);
     await avr.acknowledges(5);
     await avr.expectAllArrived();

@@ -11,7 +11,7 @@ static const char token[] HSK_FLASH = "token-of-node-1";
 static const struct hsk_config config HSK_FLASH = {.token = token, .token_length = sizeof token - 1, .keep_alive = 60000};
 
 bool hsk_on_command(const struct hsk_command *command) {
-    if (command->length && command->content[command->length - 1] & 1) PORTB |= _BV(PORTB5);
+    if (command->length && command->content[0] & 1) PORTB |= _BV(PORTB5);
     else PORTB &= (uint8_t)~_BV(PORTB5);
     return true;
 }

@@ -72,7 +72,7 @@ enum hsk_counter {
     HSK_GAVE_WAY,     /**< best-effort readings that a full queue dropped */
     HSK_REFUSED,      /**< readings that a full queue did not take */
     HSK_RESENT,       /**< messages sent again */
-    HSK_CONNECTS,     /**< sessions opened, or resumed with CONNECT_RESUME */
+    HSK_CONNECTS,     /**< how often a session came into force: opened or resumed */
     HSK_RESETS,       /**< RESET, or a RESUME of another session, or an end by DISCONNECT */
     HSK_BAD_FRAMES,   /**< frames that break a rule: CRC, stuffing, form */
     HSK_LONG_FRAMES,  /**< frames that did not fit HSK_FRAME, or made room for one to send */

@@ -168,18 +168,18 @@ static void pump(void) {
 
 /* ---- Being acknowledged ---- */
 
-static void acknowledge(uint8_t id8) {
+/* False when that number is neither the last one acknowledged nor in flight. */
+static bool acknowledge(uint8_t id8) {
     uint8_t number = (uint8_t)(id8 + hsk.base);
     uint8_t forward = (uint8_t)(number - hsk.acknowledged);
     uint8_t ahead = flight();
-    /* Of no message that is in flight. */
-    if (forward > ahead) return;
+    if (forward > ahead) return false;
 #if HSK_DECLARE
     if (number != hsk.base) hsk.flags &= (uint8_t)~SUBSCRIBING;
 #endif
     if (forward == 0) {
         if (ahead && ++hsk.repeats == REPEATS_THAT_TELL_OF_LOSS) lost();
-        return;
+        return true;
     }
     hsk.acknowledged = number;
     hsk.doublings = 0;
@@ -197,6 +197,7 @@ static void acknowledge(uint8_t id8) {
     if ((int8_t)(number - hsk.recover) < 0) resend();
     else hsk.recover = number;
     arm();
+    return true;
 }
 
 static void reject(uint8_t id8) {
@@ -207,8 +208,15 @@ static void reject(uint8_t id8) {
 
 /* ---- Connecting and resuming ---- */
 
+/* `pause` in 256 ms. */
+static void SELDOM_INLINE wait_in(uint8_t state, uint8_t pause) {
+    hsk.state = state;
+    hsk.deadline = (uint16_t)(now() + (uint16_t)(pause << 8));
+}
+
 /* The session is in force on this link: both sides send again what is not acknowledged. */
 static void go_up(void) {
+    hsk_count(HSK_CONNECTS);
     hsk.state = HSK_UP;
     hsk.sent = 0;
     hsk.flags &= (uint8_t)~TIMING;
@@ -221,10 +229,10 @@ static void go_up(void) {
     arm();
 }
 
-/* `pause` in 256 ms. */
-static void SELDOM_INLINE wait_in(uint8_t state, uint8_t pause) {
-    hsk.state = state;
-    hsk.deadline = (uint16_t)(now() + (uint16_t)(pause << 8));
+/* `id8` is of the last message that the gateway has. Where that cannot be it has lost state (6.5.6), and only a new session brings the two together. */
+static void go_on(uint8_t id8) {
+    go_up();
+    if (!acknowledge(id8)) wait_in(HSK_CONNECTING, 0);
 }
 
 /* No context there: CONNECT_RESUME, but never more than one a second, clause 6.5.4. */
@@ -249,7 +257,6 @@ static void connected(void) {
         hsk.received = 0;
         hsk.credit = FULL_CREDIT;
         hsk.granted = 0;
-        hsk_count(HSK_CONNECTS);
         go_up();
     }
 #if HSK_STORE
@@ -324,8 +331,7 @@ static void resumed(const uint8_t *frame) {
     }
     uint8_t id8 = frame[3];
     if (hsk.state != HSK_RESUMING && (uint8_t)(hsk_slow_clock() - hsk.resume_at) >= RESUME_ANSWERED) send_resume();
-    go_up();
-    acknowledge(id8);
+    go_on(id8);
 }
 
 #if HSK_FRAGMENTS
@@ -361,7 +367,7 @@ static bool short_form(uint8_t *frame, hsk_size length) {
             if (length != (low & 1) + 2) return false;
             if (low & 2) break;
             if (low & 1) hsk.credit = frame[2];
-            acknowledge(frame[1]);
+            (void)acknowledge(frame[1]);
             break;
         case KIND_PING:
             if (length != 2) return false;
@@ -392,12 +398,10 @@ static bool long_form(uint8_t *frame, hsk_size length) {
         if (state == HSK_CONNECTING || state == HSK_UP) connected();
     } else if (state < HSK_RESUMING) {
         if (type == CONNACK_RESUMED && state == HSK_REJOINING) {
-            hsk_count(HSK_CONNECTS);
-            go_up();
-            acknowledge(message.id8);
+            go_on(message.id8);
         } else if (type == CONNACK_FAILED_SESSION_EXPIRED && state == HSK_REJOINING) {
             /* Clause 5.4.3: only what never arrived is sent again in the session that follows. */
-            if (message.numbered) acknowledge(message.id8);
+            if (message.numbered) (void)acknowledge(message.id8);
             wait_in(HSK_CONNECTING, 0);
         } else if ((type & 0xF0) == CONNACK_FAILED) {
             wait_in(state, message.pause);

@@ -256,6 +256,23 @@ describe('the session of a node in C', () => {
     expect((await node.in(welcome('0a0b'))).sent.at(-1)).toMatch(/^(?:910101|a10101.*01$)/v);
   });
 
+  test.each([
+    ['RESUME', 'e0070801'],
+    ['CONNACK_RESUMED', resumed(1)],
+  ])('connects anew with a gateway that has lost what it acknowledged: %s', async (name, frame) => {
+    await node.in(welcome());
+    for (const content of ['01', '02', '03']) await node.take(content);
+    await node.in('b002');
+    if (name === 'CONNACK_RESUMED') {
+      await node.in('d0');
+      await node.at(1100);
+    }
+    const { state, sent, waiting } = await node.in(frame);
+    expect({ state, waiting }).toEqual({ state: 'connecting', waiting: 1 });
+    expect(sent.at(-1)?.slice(0, 4)).toBe(CONNECT_TOKEN);
+    expect((await node.in(welcome('0a0b'))).sent.at(-1)).toMatch(/^(?:910103|a10101.*03$)/v);
+  });
+
   test('a refused reading is told as such', async () => {
     await node.in(welcome());
     await node.take('01');
