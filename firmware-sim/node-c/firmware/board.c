@@ -9,6 +9,10 @@
 #define BAUD HSK_BAUD
 #include <util/setbaud.h>
 
+/* Registers are written whole: what they hold is known, and reading them first costs code. */
+#define LISTENING (_BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0))
+#define CONVERTING (_BV(ADEN) | _BV(ADSC) | _BV(ADPS2) | _BV(ADPS1))
+
 /* Powers of 2. */
 #define RECEIVED 32
 #define SENDING 32
@@ -29,7 +33,7 @@ ISR(USART_UDRE_vect) {
     UDR0 = sending[tail];
     tail = (uint8_t)((tail + 1) % SENDING);
     sending_tail = tail;
-    if (tail == sending_head) UCSR0B &= (uint8_t)~_BV(UDRIE0);
+    if (tail == sending_head) UCSR0B = LISTENING;
 }
 
 /* Ends a sleep about every millisecond. */
@@ -43,19 +47,19 @@ void board_begin(void) {
 #if USE_2X
     UCSR0A = _BV(U2X0);
 #endif
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0);
+    UCSR0B = LISTENING;
     /* Timer 1 counts 250 steps of 64 cycles a millisecond; timer 0 overflows every 256 of them. */
     TCCR1B = _BV(CS11) | _BV(CS10);
     TCCR0B = _BV(CS01) | _BV(CS00);
     TIMSK0 = _BV(TOIE0);
     ADMUX = _BV(REFS0);
     /* 250 kHz: a little above what 10 exact bits ask for, and good for a sensor that is a degree off. The first conversion, which takes twice as long, is done here. */
-    ADCSRA = _BV(ADEN) | _BV(ADSC) | _BV(ADPS2) | _BV(ADPS1);
+    ADCSRA = CONVERTING;
     sei();
 }
 
 uint16_t board_adc(void) {
-    ADCSRA |= _BV(ADSC);
+    ADCSRA = CONVERTING;
     while (ADCSRA & _BV(ADSC)) {}
     return ADC;
 }
@@ -90,13 +94,14 @@ void board_power_down(void) {
     /* Timers stop in power-down anyhow; an emulator may not know. */
     TCCR1B = 0;
     TCCR0B = 0;
-    ADCSRA &= (uint8_t)~_BV(ADEN);
+    ADCSRA = 0;
     set_watchdog(_BV(WDIE) | _BV(WDP2));
     set_sleep_mode(SLEEP_MODE_PWR_DOWN);
     sleep_mode();
     set_sleep_mode(SLEEP_MODE_IDLE);
     wdt_enable(WDTO_500MS);
-    ADCSRA |= _BV(ADEN);
+    /* The first conversion takes longer: it is done while the node has other things to do. */
+    ADCSRA = CONVERTING;
     TCCR0B = _BV(CS01) | _BV(CS00);
     TCCR1B = _BV(CS11) | _BV(CS10);
     ms += 250;
@@ -129,7 +134,7 @@ void hsk_port_write(const uint8_t *bytes, hsk_size length) {
         while (next == sending_tail) {}
         sending[head] = *bytes++;
         sending_head = next;
-        UCSR0B |= _BV(UDRIE0);
+        UCSR0B = LISTENING | _BV(UDRIE0);
     }
 }
 

@@ -182,7 +182,7 @@ static void short_form(const char *expected, bool sized, const char *hex) {
     /* Everything that an ACK may name is in flight. */
     uint8_t id8 = 0;
     size_t length = get_hex(hex, bytes);
-    if (length > 1) id8 = bytes[1];
+    if (length > 1) id8 = bytes[bytes[0] == KIND_RESUME ? length - 1 : 1];
     node.acknowledged = (uint8_t)(id8 - 1);
     node.next = (uint8_t)(id8 + 1);
     node.recover = id8;

@@ -436,18 +436,15 @@ void hsk_start(const struct hsk_config *config) {
     memset(&hsk, 0, sizeof hsk);
 #endif
     hsk.config = config;
-    hsk.next = 1;
     hsk.variation = FIRST_TIMEOUT;
-    hsk.credit = FULL_CREDIT;
 #if HSK_STORE
+    hsk.credit = FULL_CREDIT;
     if (hsk_restore()) hsk.state = HSK_RESUMING;
     hsk.doublings = NONE_YET;
 #endif
-#if HSK_MANY
-    hsk.now = hsk_port_ms();
+    refresh();
     hsk.line_free = now();
     hsk.deadline = now();
-#endif
 }
 
 /* What the state waits for has not come. */
