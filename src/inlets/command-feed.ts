@@ -33,6 +33,8 @@ export class CommandFeed {
   readonly #takers: CommandTaker[] = [];
   /** Settled, and perhaps not yet deleted: not to be sent again. */
   readonly #settled = new Set<number>();
+  /** Deleted since the last reading, whose records may still be at hand. */
+  readonly #deleted = new Set<number>();
   /** Last record that was looked at. */
   #after = 0;
   /** What was looked at and left there is to be looked at once more. */
@@ -95,6 +97,9 @@ export class CommandFeed {
   async #round(): Promise<void> {
     if (this.#rewind) this.#after = 0;
     this.#rewind = false;
+    // What is read from here on holds no record that is deleted already.
+    for (const seq of this.#deleted) this.#settled.delete(seq);
+    this.#deleted.clear();
     for (const record of await this.#options.queue.consumer.read(this.#after, RECORDS)) {
       this.#again = true;
       if (this.#rewind || !this.#ready) return;
@@ -120,10 +125,10 @@ export class CommandFeed {
   /** What can't be deleted now goes with the next one. */
   async #delete(): Promise<void> {
     const { queue, log } = this.#options;
-    const settled = [...this.#settled];
+    const settled = [...this.#settled].filter((seq) => !this.#deleted.has(seq));
     try {
       await queue.consumer.discard(settled);
-      for (const seq of settled) this.#settled.delete(seq);
+      for (const seq of settled) this.#deleted.add(seq);
     } catch (error) {
       log.error({ err: error }, 'CoAP: a command could not be deleted from the disk');
     }

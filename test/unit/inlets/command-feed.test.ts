@@ -54,6 +54,22 @@ describe('commands that wait on disk', () => {
     expect([device.sent, consumer.seqs]).toEqual([[1, 2, 2, 3], []]);
   });
 
+  test('that are deleted while an earlier one, read together with them, is on its way do not go again', async () => {
+    consumer.append(commandOf(1, 'node/mode'));
+    const device = new CommandDevice().attach(feed);
+    await append(2);
+    // Its command lies before the one that is on its way: the queue is read from the start again.
+    const other = new CommandDevice('node/mode').attach(feed);
+    const disk = Promise.withResolvers<undefined>();
+    consumer.beforeDiscard = () => disk.promise;
+    await device.settle();
+    expect(other.pending).toBe(1);
+    disk.resolve(undefined);
+    await turns();
+    await other.settle();
+    expect([device.sent, other.sent, consumer.seqs]).toEqual([[2], [1], []]);
+  });
+
   test('that can never be sent to this device hold up nothing', async () => {
     await append(1, 2);
     const device = new CommandDevice().attach(feed);
