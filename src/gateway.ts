@@ -9,10 +9,9 @@ import { HashikeError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import type { Random } from './base/random.ts';
 import { Teardown } from './base/teardown.ts';
-import { Access } from './broker/access.ts';
+import { Access, trusted } from './broker/access.ts';
 import { Broker } from './broker/broker.ts';
 import { Connections } from './broker/connections.ts';
-import type { Principal } from './broker/ports.ts';
 import { UdpPaths } from './broker/udp-paths.ts';
 import type { Config, ServerTlsConfig } from './config/schema.ts';
 import type { LinkSource } from './links/link.ts';
@@ -74,7 +73,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     return await start(options, teardown);
   } catch (error) {
-    await teardown.run();
+    // Why it could not start is the news; what then could not be stopped either is only logged.
+    await teardown
+      .run()
+      .catch((err: unknown) => options.log.error({ err }, 'what had started did not stop cleanly'));
     throw error;
   }
 }
@@ -177,7 +179,8 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
     ...house,
     config: mqtt,
     gateway: config.gateway.name,
-    principal: upstreamPrincipal(MQTT_BRIDGE),
+    // The configuration names the one broker whose commands are taken; which topics they reach is up to its mapping.
+    principal: trusted(MQTT_BRIDGE),
   });
   teardown.add(MQTT_BRIDGE, () => bridge.close());
   bridge.open();
@@ -188,11 +191,6 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
       describe: () => partStatus(bridge.describe()),
     },
   ];
-}
-
-/** The configuration names the one broker whose commands are taken; which topics they reach is up to its mapping. */
-function upstreamPrincipal(clientId: string): Principal {
-  return { clientId, mayPublish: () => true, maySubscribe: () => true };
 }
 
 async function startUdp({ udp }: House, teardown: Teardown): Promise<readonly Part[]> {

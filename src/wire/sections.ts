@@ -12,7 +12,7 @@ import {
 /** Largest value of a section: it and its header fill a message. */
 const MAX_VALUE_BYTES = MAX_PAYLOAD_BYTES - SECTION_HEADER_BYTES;
 
-const any = [0, MAX_VALUE_BYTES] as const;
+const anyLength = [0, MAX_VALUE_BYTES] as const;
 const empty = [0, 0] as const;
 const u8 = [1, 1] as const;
 const u16 = [2, 2] as const;
@@ -26,10 +26,10 @@ const u64 = [8, 8] as const;
 export const valueLengths: Readonly<Record<SectionType, readonly [least: number, most: number]>> = {
   [SectionType.TOKEN]: [1, MAX_TOKEN_BYTES],
   [SectionType.KEEP_ALIVE]: u32,
-  [SectionType.CLIENT_ID]: any,
+  [SectionType.CLIENT_ID]: anyLength,
   [SectionType.SESSION_ID]: [8, 8],
   [SectionType.MESSAGE_ID]: u32,
-  [SectionType.TOPIC]: any,
+  [SectionType.TOPIC]: anyLength,
   [SectionType.REASON]: [2, MAX_VALUE_BYTES],
   [SectionType.RESUME_KEY]: [16, 16],
   [SectionType.RESUME_WINDOW]: u32,
@@ -39,19 +39,19 @@ export const valueLengths: Readonly<Record<SectionType, readonly [least: number,
   [SectionType.CLIENT_NAME]: [1, MAX_CLIENT_NAME_BYTES],
   [SectionType.VERSION]: u16,
   [SectionType.RETRY_AFTER]: u32,
-  [SectionType.WILL]: any,
+  [SectionType.WILL]: anyLength,
   [SectionType.RETAIN]: empty,
   [SectionType.EXPIRY]: u32,
-  [SectionType.RESPONSE_TOPIC]: any,
-  [SectionType.CORRELATION]: any,
+  [SectionType.RESPONSE_TOPIC]: anyLength,
+  [SectionType.CORRELATION]: anyLength,
   [SectionType.BEST_EFFORT]: empty,
   [SectionType.ALIAS_ID]: u8,
-  [SectionType.LAYOUT]: any,
+  [SectionType.LAYOUT]: anyLength,
   [SectionType.CONNECTION_ID]: [2, 8],
   [SectionType.KEY]: [24, 24],
   [SectionType.PORT]: u16,
   [SectionType.CONFIRM]: empty,
-  [SectionType.ALIAS_ENTRY]: any,
+  [SectionType.ALIAS_ENTRY]: anyLength,
 };
 
 /** Name of a section for people: `TOPIC`, or `0x8001` where the protocol has none. */
