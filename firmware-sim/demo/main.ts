@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type Account, DemoSite } from './site.ts';
+import { type Account, DemoSite, pause } from './site.ts';
 import { screen } from './view.ts';
 
 const HELP = `scripts/demo: a gateway with simulated nodes and a broker that plays the cloud
@@ -112,12 +112,6 @@ async function untilQuit(site: DemoSite, attempt: (action: Promise<void>) => voi
   });
   if (stdin.isTTY) stdin.setRawMode(false);
   stdin.pause();
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }
 
 function print(account: Account, json: boolean): void {

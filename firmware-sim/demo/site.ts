@@ -1,6 +1,4 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -9,6 +7,7 @@ import type { Ledger } from '../node/ledger.ts';
 import { addSums } from '../node/ledger.ts';
 import { SerialFleet } from '../serial-fleet.ts';
 import { Consumer } from '../site/consumer.ts';
+import { freeUdpPort } from '../site/free-udp-port.ts';
 import { askStatus, GatewayProcess } from '../site/gateway-process.ts';
 import { configurationOf, topicsOf } from '../site-plan.ts';
 import { Cloud } from './cloud.ts';
@@ -87,7 +86,7 @@ export class DemoSite {
       const answered = values.find(({ name }) => name === 'command')?.value;
       if (typeof answered === 'number') unanswered.delete(answered);
     });
-    const coapPort = await freeUdpPort();
+    const coapPort = await freeUdpPort(HOST);
     // Long wires damage a frame now and then.
     const serial = new SerialFleet(serialNames, directory, {
       intervalMs: READING_INTERVAL_MS,
@@ -209,18 +208,8 @@ export class DemoSite {
   }
 }
 
-function pause(ms: number): Promise<void> {
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
-}
-
-/** A UDP port that was free a moment ago: the configuration must name it before the gateway binds it. */
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, HOST);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }

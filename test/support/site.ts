@@ -1,5 +1,3 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +6,7 @@ import { CoapFleet, type CoapOptions } from '../../firmware-sim/coap-fleet.ts';
 import type { Ledger, TopicLedger } from '../../firmware-sim/node/ledger.ts';
 import { type FleetOptions, SerialFleet } from '../../firmware-sim/serial-fleet.ts';
 import { configurationOf, tokenOf } from '../../firmware-sim/site-plan.ts';
+import { freeUdpPort } from '../../firmware-sim/site/free-udp-port.ts';
 import { askStatus, GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
 import type { GatewayStatus } from '../../src/admin/status.ts';
 import { CloudApplication } from './cloud-application.ts';
@@ -96,7 +95,7 @@ export class Site implements AsyncDisposable {
       ({ names, ...options }) => new SerialFleet(names, directory, { intervalMs: INTERVAL_MS, ...options }),
     );
     const { names = [], ...options } = plan.coap ?? {};
-    const coapPort = await freeUdpPort();
+    const coapPort = await freeUdpPort('::1');
     const coap = await CoapFleet.open(names, '::1', coapPort, {
       intervalMs: INTERVAL_MS,
       renewMs: 500,
@@ -236,13 +235,4 @@ function unsettled(ledger: TopicLedger, last: number): number[] {
 
 function sample(readings: readonly string[]): string {
   return `${readings.length} readings: ${readings.slice(0, 20).join(', ')}`;
-}
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp6');
-  socket.bind(0, '::1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
