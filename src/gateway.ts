@@ -73,10 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     return await start(options, teardown);
   } catch (error) {
-    // Why it could not start is the news; what then could not be stopped either is only logged.
-    await teardown
-      .run()
-      .catch((err: unknown) => options.log.error({ err }, 'what had started did not stop cleanly'));
+    await teardown.run();
     throw error;
   }
 }
