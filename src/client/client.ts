@@ -122,8 +122,7 @@ export class HashikeClient {
       correlation,
       content,
     };
-    if (confirmed) return this.#requestConfirmed(message);
-    if (reliable) return this.#request(message);
+    if (reliable || confirmed) return this.#request(message, confirmed);
     if (this.#ended) throw this.#ended.error ?? closedError();
     const sent = this.#pipe?.act((session, now) => session.sendBestEffort(message, now));
     if (sent === 'full')
@@ -197,32 +196,21 @@ export class HashikeClient {
     return this.#gone.promise;
   }
 
-  /** Sends a numbered message, now or as soon as there is a connection, and resolves at its ACK. */
-  #request(message: Outgoing): Promise<void> {
+  /** Sends a numbered message, now or as soon as there is a connection, and resolves at its ACK, or at CONFIRMED. */
+  #request(message: Outgoing, confirmed = false): Promise<void> {
     const pipe = this.#pipe;
-    if (this.#ended || !pipe) return Promise.reject(this.#ended?.error ?? closedError());
-    if (pipe.session.queuedBytes > this.#settings.sendQueueBytes) {
-      return Promise.reject(new HashikeError('HSK-3105', 'too much waits to be acknowledged'));
-    }
-    return new Promise((resolve, reject) => this.#send(pipe, { message, resolve, reject }));
-  }
-
-  /** As `#request`, and resolves at CONFIRMED. */
-  #requestConfirmed(message: Outgoing): Promise<void> {
-    const pipe = this.#pipe;
-    if (!this.#settings.confirm) {
+    if (confirmed && !this.#settings.confirm) {
       return Promise.reject(new HashikeError('HSK-3110', 'the client was connected without `confirm`'));
     }
     if (this.#ended || !pipe) return Promise.reject(this.#ended?.error ?? closedError());
     if (
       pipe.session.queuedBytes > this.#settings.sendQueueBytes ||
-      this.#pending.unconfirmed >= MAX_UNCONFIRMED
+      (confirmed && this.#pending.unconfirmed >= MAX_UNCONFIRMED)
     ) {
-      return Promise.reject(new HashikeError('HSK-3105', 'too much waits to be confirmed'));
+      const what = confirmed ? 'confirmed' : 'acknowledged';
+      return Promise.reject(new HashikeError('HSK-3105', `too much waits to be ${what}`));
     }
-    return new Promise((resolve, reject) => {
-      this.#send(pipe, { message, confirmed: true, resolve, reject });
-    });
+    return new Promise((resolve, reject) => this.#send(pipe, { message, confirmed, resolve, reject }));
   }
 
   /** Puts a question with a REQUEST_ID, now and after each break until it is answered. */
