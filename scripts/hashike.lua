@@ -84,7 +84,6 @@ local reasons = {
   [8] = "LIMIT",
   [9] = "UNSUPPORTED",
   [10] = "TOKEN_ERROR",
-  [11] = "INVALID_CONTENT",
   [12] = "HANDSHAKE_TIMEOUT",
   [13] = "STATE_LOST",
 }

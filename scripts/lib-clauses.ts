@@ -121,14 +121,14 @@ function evidenceOfVectors(file: string): readonly Evidence[] {
   }));
 }
 
-/** The test files of `folder` that read a file of vectors, by a string that names it. */
-export function readersOf(file: string, folder: string): readonly string[] {
+/** The unit tests, of those whose paths begin with `begin`, that read a file of vectors, by a string that names it. */
+export function readersOf(file: string, begin: string): readonly string[] {
   const stem = file.replace('.json', '');
-  return listSources([folder])
-    .filter((path) => path.endsWith('.test.ts'))
+  return listSources(['test/unit'])
+    .map((path) => relative(repositoryRoot, path))
+    .filter((path) => path.startsWith(begin) && path.endsWith('.test.ts'))
     .filter((path) => {
-      const text = readFileSync(path, 'utf8');
+      const text = readFileSync(join(repositoryRoot, path), 'utf8');
       return text.includes('vectors') && (text.includes(`'${stem}'`) || text.includes(`'${file}'`));
-    })
-    .map((path) => relative(repositoryRoot, path));
+    });
 }

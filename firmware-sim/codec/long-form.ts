@@ -112,7 +112,7 @@ const grammar = {
   presenceJoined: 'messageId topic clientId',
   presenceLeft: 'messageId topic clientId reason?',
   listSubscribers: 'requestId topic',
-  subscribers: 'requestId topic clientId*',
+  subscribers: 'requestId topic clientId* reason?',
   timeRequest: 'requestId',
   time: 'requestId serverTime echo',
   ping: 'echo?',

@@ -24,6 +24,7 @@ import {
   type Response,
   sendAnswer,
   sendNotification,
+  sendRefusal,
   setTimers,
 } from './coap-library.ts';
 import {
@@ -245,6 +246,10 @@ export class CoapEndpoint {
         this.#lastMessageId = undefined;
         sendNotification(stream, answer, number, confirmable);
         return this.#lastMessageId;
+      },
+      refuse: (answer) => {
+        this.#count(answer);
+        sendRefusal(stream, answer);
       },
       end: () => {
         stream.removeListener('finish', onGone);

@@ -90,16 +90,27 @@ export function acceptObservation(stream: ObserveWriteStream, answer: CoapAnswer
   writeNumbered(stream, answer, number);
 }
 
-/** A later notification. The library takes it for an acknowledgement where the request was not confirmable. */
+/** A later notification. */
 export function sendNotification(
   stream: ObserveWriteStream,
   answer: CoapAnswer,
   number: number,
   confirmable: boolean,
 ): void {
+  prepareLater(stream, answer, confirmable);
+  writeNumbered(stream, answer, number);
+}
+
+/** The last notification, which has no number. */
+export function sendRefusal(stream: ObserveWriteStream, answer: CoapAnswer): void {
+  prepareLater(stream, answer, true);
+  stream._doSend(bufferOf(answer));
+}
+
+/** The library takes what follows the answer for an acknowledgement, where the request was not confirmable. */
+function prepareLater(stream: ObserveWriteStream, answer: CoapAnswer, confirmable: boolean): void {
   prepare(stream, answer);
   Object.assign(stream._packet, { confirmable, ack: false });
-  writeNumbered(stream, answer, number);
 }
 
 /** The library would number each stream from 1, and so every registration of one device anew. */

@@ -8,7 +8,15 @@ import type { CoapAnswer, Notifier } from './coap-request.ts';
 import type { CommandTaker, Outcome } from './command-feed.ts';
 
 /** Why an observation ended. */
-type Ending = 'cancelled' | 'replaced' | 'evicted' | 'reset' | 'unacknowledged' | 'unsendable' | 'closed';
+type Ending =
+  | 'cancelled'
+  | 'replaced'
+  | 'evicted'
+  | 'reset'
+  | 'unacknowledged'
+  | 'unsendable'
+  | 'unauthorized'
+  | 'closed';
 
 export interface ObserverOptions {
   readonly config: Pick<CoapConfig, 'ackTimeoutMs' | 'observers' | 'observerQueue' | 'observerCheckMs'>;
@@ -18,6 +26,14 @@ export interface ObserverOptions {
 
 /** Makes the answer for a delivery; undefined (and counted) where there is none. */
 export type Render = (delivery: Delivery) => CoapAnswer | undefined;
+
+/** What the newest registration of a device brought. */
+export interface Registration {
+  readonly notifier: Notifier;
+  readonly render: Render;
+  /** The refusal that is due, once the token of the registration is good no more. */
+  readonly refusal: () => CoapAnswer | undefined;
+}
 
 interface Waiting {
   readonly delivery: Delivery;
@@ -43,8 +59,7 @@ export class Observer implements Subscriber, CommandTaker {
   readonly queue: string | undefined;
   readonly #options: ObserverOptions;
   readonly #onEnd: (why: Ending) => void;
-  #render: Render | undefined;
-  #notifier: Notifier | undefined;
+  #registration: Registration | undefined;
   #release: (() => void) | undefined;
   readonly #waiting: Waiting[] = [];
   #inFlight: InFlight | undefined;
@@ -89,11 +104,10 @@ export class Observer implements Subscriber, CommandTaker {
   }
 
   /** The device has registered, for the first time or again; what is on its way to it may still be acknowledged. */
-  register(notifier: Notifier, render: Render): void {
-    const before = this.#notifier;
+  register(registration: Registration): void {
+    const before = this.#registration?.notifier;
     if (before !== this.#inFlight?.notifier) before?.end();
-    this.#notifier = notifier;
-    this.#render = render;
+    this.#registration = registration;
     this.#heardAt = this.#options.clock.now();
     this.#pump();
   }
@@ -136,11 +150,19 @@ export class Observer implements Subscriber, CommandTaker {
     const sent = this.#inFlight;
     if (sent?.messageId === messageId) {
       this.#inFlight = undefined;
-      if (sent.notifier !== this.#notifier) sent.notifier.end();
+      if (sent.notifier !== this.#registration?.notifier) sent.notifier.end();
       sent.waiting.settle?.('acknowledged');
       this.#pump();
     }
     return true;
+  }
+
+  /** Ends it, and tells the device so, where its token is good no more (clause 10.3). */
+  endIfRefused(): void {
+    const refusal = this.#registration?.refusal();
+    if (!refusal || this.#ended) return;
+    this.#registration?.notifier.refuse(refusal);
+    this.end('unauthorized');
   }
 
   end(why: Ending): void {
@@ -148,7 +170,7 @@ export class Observer implements Subscriber, CommandTaker {
     this.#ended = true;
     this.#pause?.cancel();
     this.#release?.();
-    this.#notifier?.end();
+    this.#registration?.notifier.end();
     this.#inFlight?.notifier.end();
     const lost = this.#unqueued + (this.#inFlight && isUnqueued(this.#inFlight.waiting) ? 1 : 0);
     if (lost > 0) this.#options.counters.drops('coap', 'observer-gone').add(lost);
@@ -169,25 +191,28 @@ export class Observer implements Subscriber, CommandTaker {
 
   #pump(): void {
     const { clock, config } = this.#options;
-    while (this.#notifier && !this.#ended && !this.#inFlight) {
+    while (this.#registration && !this.#ended && !this.#inFlight) {
       const next = this.#waiting.findIndex(({ delivery }) => delivery.reliable || !this.#pause);
       const waiting = this.#waiting[next];
       if (!waiting) return;
+      this.endIfRefused();
+      if (this.#ended) return;
+      const { notifier, render } = this.#registration;
       this.#waiting.splice(next, 1);
       const { delivery, settle } = waiting;
-      const answer = this.#render?.(delivery);
+      const answer = render(delivery);
       if (!answer) {
         settle?.('undeliverable');
         continue;
       }
       const confirmable = delivery.reliable || clock.now() - this.#heardAt >= config.observerCheckMs;
-      const messageId = this.#notifier.notify(answer, this.#nextNumber(), confirmable);
+      const messageId = notifier.notify(answer, this.#nextNumber(), confirmable);
       if (messageId === undefined) {
         this.#waiting.unshift(waiting);
         return this.end('unsendable');
       }
       this.#lastMessageId = messageId;
-      if (confirmable) this.#inFlight = { messageId, waiting, notifier: this.#notifier };
+      if (confirmable) this.#inFlight = { messageId, waiting, notifier };
       else this.#rest();
     }
   }
@@ -246,6 +271,11 @@ export class Observers {
     for (const observer of this.#byKey.values()) {
       if (observer.peer === peer && observer.answered(messageId, reset)) return;
     }
+  }
+
+  /** Ends those whose tokens are good no more. */
+  endRefused(): void {
+    for (const observer of this.#byKey.values()) observer.endIfRefused();
   }
 
   close(): void {

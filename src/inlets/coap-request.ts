@@ -45,6 +45,8 @@ export interface CoapAnswer {
 export interface Notifier {
   /** Sends `answer` as notification `number` and returns its Message ID; undefined when it could not be sent. */
   notify(answer: CoapAnswer, number: number, confirmable: boolean): number | undefined;
+  /** Sends an answer that ends the observation: confirmable and without a number (RFC 7641, section 4.2). */
+  refuse(answer: CoapAnswer): void;
   end(): void;
 }
 

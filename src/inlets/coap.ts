@@ -1,5 +1,5 @@
 import { hex, textOf, utf8 } from '../base/bytes.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { describeError, type ErrorCode, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -66,6 +66,8 @@ const statuses: Partial<Readonly<Record<ErrorCode, string>>> = {
 };
 /** Longest text that explains a refusal. */
 const MAX_DIAGNOSTIC_CHARACTERS = 200;
+/** How often to look whether the tokens of observations are still good; each notification looks too. */
+const TOKEN_CHECK_MS = 10_000;
 /** Seconds for which a notification holds when no other comes (RFC 7641, section 4.3.1): a topic says nothing about its pace. */
 const OBSERVE_MAX_AGE = 86_400;
 
@@ -77,6 +79,7 @@ class Inlet implements CoapInlet {
   /** By CLIENT_ID, one for each client with a queue that ever observed: what it knows to be settled may not yet be deleted when its last observation ends. */
   readonly #feeds = new Map<string, CommandFeed>();
   #port: number | undefined;
+  #tokenCheck: Timer | undefined;
 
   constructor(options: CoapInletOptions) {
     this.#options = options;
@@ -92,11 +95,13 @@ class Inlet implements CoapInlet {
   async open(): Promise<{ readonly port: number }> {
     const { port } = await this.#endpoint.open();
     this.#port = port;
+    this.#checkTokens();
     return { port };
   }
 
   async close(): Promise<void> {
     this.#port = undefined;
+    this.#tokenCheck?.cancel();
     await this.#settleCommands();
     this.#observers.close();
     await this.#endpoint.close();
@@ -118,10 +123,11 @@ class Inlet implements CoapInlet {
   async #handle(request: CoapRequest, respond: Responder): Promise<void> {
     try {
       const query = parseQueries(request.options(CoapOption.URI_QUERY));
-      const by = this.#authenticate(request, query);
+      const token = tokenOf(request, query);
+      const by = this.#authenticate(token);
       const topic = topicOf(request);
       if (request.method !== 'GET') respond.send(await this.#publish(request, query, topic, by));
-      else if (request.observe === OBSERVE_REGISTER) this.#observe(request, topic, by, respond);
+      else if (request.observe === OBSERVE_REGISTER) this.#observe(request, topic, { token, by }, respond);
       else {
         this.#observers.cancel(observationOf(request));
         respond.send(this.#read(request, topic, by));
@@ -132,14 +138,21 @@ class Inlet implements CoapInlet {
   }
 
   /** Clause 10.3. */
-  #authenticate(request: CoapRequest, query: CoapQuery): Principal {
-    const token = request.options(CoapOption.TOKEN)[0] ?? query.token;
-    const by = token && this.#options.broker.authenticate(token);
-    if (by) return by;
-    throw new HashikeError(
-      'HSK-4003',
-      token ? 'nobody has this token' : 'a token is needed, as query t= or option 65000',
-    );
+  #authenticate(token: Uint8Array): Principal {
+    const by = this.#options.broker.authenticate(token);
+    if (!by) throw new HashikeError('HSK-4003', 'nobody has this token');
+    return by;
+  }
+
+  /** The refusal for an observation whose token is known no more, has expired, or stands for other rights now. */
+  #objection(token: Uint8Array, by: Principal): CoapAnswer | undefined {
+    if (this.#options.broker.authenticate(token) === by) return undefined;
+    return this.#refusal(new HashikeError('HSK-4003', 'the token is good no more, or for other topics'));
+  }
+
+  #checkTokens(): void {
+    this.#observers.endRefused();
+    this.#tokenCheck = this.#options.clock.after(TOKEN_CHECK_MS, () => this.#checkTokens());
   }
 
   /** Clauses 10.1 and 10.5. */
@@ -186,7 +199,12 @@ class Inlet implements CoapInlet {
    * Clause 10.2. The answer is the last value, as everybody who observes expects; it is empty where there is none yet, and where commands wait on disk: each of
    * those comes once, as a notification.
    */
-  #observe(request: CoapRequest, topic: string, by: Principal, respond: Responder): void {
+  #observe(
+    request: CoapRequest,
+    topic: string,
+    { token, by }: { readonly token: Uint8Array; readonly by: Principal },
+    respond: Responder,
+  ): void {
     const { broker } = this.#options;
     const { clientId } = by;
     const last = broker.lastValue(topic, by);
@@ -209,7 +227,11 @@ class Inlet implements CoapInlet {
     const notifier = respond.observe({ ...answer, maxAge: OBSERVE_MAX_AGE }, observer.answerNumber(), () =>
       observer.end('unacknowledged'),
     );
-    observer.register(notifier, (delivery) => this.#notification(delivery, request, by));
+    observer.register({
+      notifier,
+      render: (delivery) => this.#notification(delivery, request, by),
+      refusal: () => this.#objection(token, by),
+    });
     const feed = queue && this.#feedOf(clientId, queue);
     if (known) feed?.pump();
     else {
@@ -280,6 +302,13 @@ class Inlet implements CoapInlet {
     this.#options.log.error({ err: error, detail: describeError(error) }, 'CoAP: a request failed');
     return { code: '5.00' };
   }
+}
+
+/** Throws HSK-4003. */
+function tokenOf(request: CoapRequest, query: CoapQuery): Uint8Array {
+  const token = request.options(CoapOption.TOKEN)[0] ?? query.token;
+  if (!token) throw new HashikeError('HSK-4003', 'a token is needed, as query t= or option 65000');
+  return token;
 }
 
 /** Clause 10.1: each segment of the path is one level. Throws HSK-4004 and HSK-1201. */

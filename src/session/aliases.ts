@@ -7,15 +7,16 @@ interface Declaration {
 
 /**
  * The aliases of a session (clause 6.1.2). One number space for both directions; what a peer declares by ALIAS is understood at once and used by us
- * once it knows that we know, what we declare is both once acknowledged.
+ * once it knows that we know, what we declare is both once acknowledged. Most clients
+ * have none: what is kept of them is made when the first one comes.
  */
 export class Aliases {
   /** At most 256: the number is a byte. */
-  readonly #byId = new Map<number, AliasEntry>();
+  #byId: Map<number, AliasEntry> | undefined;
   /** Those that we may use. */
-  readonly #byTopic = new Map<string, AliasEntry[]>();
-  #ours: Declaration[] = [];
-  #theirs: Declaration[] = [];
+  #byTopic: Map<string, readonly AliasEntry[]> | undefined;
+  #ours: Declaration[] | undefined;
+  #theirs: Declaration[] | undefined;
 
   constructor(initial: readonly AliasEntry[]) {
     for (const entry of initial) {
@@ -25,22 +26,22 @@ export class Aliases {
   }
 
   get all(): readonly AliasEntry[] {
-    return [...this.#byId.values()];
+    return [...(this.#byId?.values() ?? [])];
   }
 
   /** What an alias of the peer stands for. */
   byId(aliasId: number): AliasEntry | undefined {
-    return this.#byId.get(aliasId);
+    return this.#byId?.get(aliasId);
   }
 
   /** Aliases that we may use for `topic`; they differ in their layout. */
   forTopic(topic: string): readonly AliasEntry[] {
-    return this.#byTopic.get(topic) ?? [];
+    return this.#byTopic?.get(topic) ?? [];
   }
 
   /** Our ALIAS `messageId` was queued. */
   declareOurs(messageId: number, entries: readonly AliasEntry[]): void {
-    this.#ours.push({ messageId, entries });
+    (this.#ours ??= []).push({ messageId, entries });
   }
 
   /** The peer has acknowledged ours up to `messageId`. */
@@ -54,41 +55,44 @@ export class Aliases {
   /** The peer's ALIAS `messageId` was received in order. */
   declareTheirs(messageId: number, entries: readonly AliasEntry[]): void {
     // A number that meant something else is understood anew but not used by us: our ACK may get lost, and then the peer would take it for the old topic.
-    const fresh = entries.filter(({ aliasId }) => !this.#byId.has(aliasId));
+    const fresh = entries.filter(({ aliasId }) => !this.#byId?.has(aliasId));
     for (const entry of entries) this.#understand(entry);
-    this.#theirs.push({ messageId, entries: fresh });
+    (this.#theirs ??= []).push({ messageId, entries: fresh });
   }
 
   /** We have told the peer that we have its messages up to `messageId`. */
   told(messageId: number): void {
     this.#theirs = apply(this.#theirs, messageId, (entry) => {
-      if (this.#byId.get(entry.aliasId) === entry) this.#use(entry);
+      if (this.#byId?.get(entry.aliasId) === entry) this.#use(entry);
     });
   }
 
   #understand(entry: AliasEntry): void {
+    this.#byId ??= new Map();
     const old = this.#byId.get(entry.aliasId);
     this.#byId.set(entry.aliasId, entry);
-    const sharing = old && this.#byTopic.get(old.topic)?.filter(({ aliasId }) => aliasId !== entry.aliasId);
+    const sharing = old && this.#byTopic?.get(old.topic)?.filter(({ aliasId }) => aliasId !== entry.aliasId);
     if (!old || !sharing) return;
-    if (sharing.length > 0) this.#byTopic.set(old.topic, sharing);
-    else this.#byTopic.delete(old.topic);
+    if (sharing.length > 0) this.#byTopic?.set(old.topic, sharing);
+    else this.#byTopic?.delete(old.topic);
   }
 
   #use(entry: AliasEntry): void {
-    this.#byTopic.set(entry.topic, [...(this.#byTopic.get(entry.topic) ?? []), entry]);
+    this.#byTopic ??= new Map();
+    this.#byTopic.set(entry.topic, [...this.forTopic(entry.topic), entry]);
   }
 }
 
 /** Applies the declarations up to `messageId` and returns the others. */
 function apply(
-  declarations: Declaration[],
+  declarations: Declaration[] | undefined,
   messageId: number,
   action: (entry: AliasEntry) => void,
-): Declaration[] {
-  if (declarations.length === 0) return declarations;
+): Declaration[] | undefined {
+  if (!declarations) return undefined;
   for (const declaration of declarations) {
     if (declaration.messageId <= messageId) declaration.entries.forEach(action);
   }
-  return declarations.filter((declaration) => declaration.messageId > messageId);
+  const left = declarations.filter((declaration) => declaration.messageId > messageId);
+  return left.length > 0 ? left : undefined;
 }

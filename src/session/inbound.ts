@@ -4,9 +4,10 @@
  */
 export class Inbound<T> {
   readonly #maxEarly: number;
-  readonly #early = new Map<number, T>();
-  /** Settled before an older one was. */
-  readonly #settledEarly = new Set<number>();
+  /** What came early; undefined while nothing has. */
+  #early: Map<number, T> | undefined;
+  /** Settled before an older one was; undefined while none is. */
+  #settledEarly: Set<number> | undefined;
   #received: number;
   #settled: number;
 
@@ -47,29 +48,36 @@ export class Inbound<T> {
 
   /** Keeps a message that came early. False when there is no room. */
   keep(messageId: number, message: T): boolean {
-    if (this.#early.size >= this.#maxEarly && !this.#early.has(messageId)) return false;
-    this.#early.set(messageId, message);
+    const early = this.#early ?? new Map<number, T>();
+    if (early.size >= this.#maxEarly && !early.has(messageId)) return false;
+    this.#early = early.set(messageId, message);
     return true;
   }
 
   /** Takes out the next message where it came early; the caller counts it with `advance`. */
   takeNext(): T | undefined {
-    const message = this.#early.get(this.#received + 1);
-    if (message !== undefined) this.#early.delete(this.#received + 1);
+    const message = this.#early?.get(this.#received + 1);
+    if (message !== undefined) this.#early?.delete(this.#received + 1);
+    if (this.#early?.size === 0) this.#early = undefined;
     return message;
   }
 
   /** Forgets what came early: the peer sends it again. */
   forgetEarly(): void {
-    this.#early.clear();
+    this.#early = undefined;
   }
 
   /** Notes that `messageId` is settled, in any order, repetitions allowed. True when `settled` moved. */
   settle(messageId: number): boolean {
     if (messageId <= this.#settled || messageId > this.#received) return false;
-    this.#settledEarly.add(messageId);
-    const before = this.#settled;
-    while (this.#settledEarly.delete(this.#settled + 1)) this.#settled += 1;
-    return this.#settled > before;
+    if (messageId !== this.#settled + 1) {
+      this.#settledEarly ??= new Set();
+      this.#settledEarly.add(messageId);
+      return false;
+    }
+    this.#settled = messageId;
+    while (this.#settledEarly?.delete(this.#settled + 1)) this.#settled += 1;
+    if (this.#settledEarly?.size === 0) this.#settledEarly = undefined;
+    return true;
   }
 }

@@ -44,21 +44,25 @@ export interface Age {
   readonly uncertainty?: number | undefined;
 }
 
-/** What a session does to its surroundings. Called only from within calls of the session; must not call back into it, but for `settle` and the sends. */
-export interface SessionEffects {
+/** What puts the frames of a session on its link. Called only from within calls of the session. */
+export interface SessionOutlet {
   /** Puts one frame on the link. False: over the high-water mark; the session then waits for `drained`. */
   transmit(frame: Uint8Array): boolean;
-  /** Offers a best-effort frame, in the long form, to a path beside the link (clause 8.5). False, or absent: it takes the link. */
-  transmitBeside?(frame: Uint8Array): boolean;
   /** The same for a best-effort PUBLISH that is passed on as it came. */
   relay(publish: PublishView, timestamp: number): boolean;
+  /** Too much waits to be settled (true), or no longer (false): reading from the link pauses or goes on. */
+  hold(held: boolean): void;
+}
+
+/** What a session does to whom it belongs. Called only from within calls of the session; must not call back into it, but for `settle` and the sends. */
+export interface SessionEffects {
+  /** Offers a best-effort frame, in the long form, to a path beside the link (clause 8.5). False, or absent: it takes the link. */
+  transmitBeside?(frame: Uint8Array): boolean;
   receive(message: Inbound, age: Age): void;
   /** The peer has taken ours up to and including `messageId`; `tag` is that of the newest message covered that had one. */
   acknowledged(messageId: number, tag: number | undefined): void;
   /** The upstream has taken ours up to `messageId` (CONFIRMED). */
   confirmed(messageId: number): void;
-  /** Too much waits to be settled (true), or no longer (false): the owner pauses or resumes the link. */
-  hold(held: boolean): void;
   /** The peer broke the protocol on a reliable link: the owner sends DISCONNECT and closes. */
   violated(error: HashikeError): void;
   /** Nothing was heard for 1.5 x KEEP_ALIVE. Said once per silence. */
@@ -70,6 +74,8 @@ export interface SessionEffects {
    * ends the session and remembers nothing of it.
    */
   stateLost(error: HashikeError): void;
+  /** Counts a frame or message that was dropped, with a kebab-case reason; `error` says what was wrong with a frame of the peer's. */
+  dropped(reason: string, error?: HashikeError): void;
   /** The server holds no context for us (RESET, or a RESUME of another session, clause 6.5.4): the owner connects anew. Never called on the server's side. */
   reset(): void;
 }
@@ -97,8 +103,6 @@ export interface SessionOptions {
    * They are acknowledged as soon as they are (see `sendReliable`), so they must be queued in the same order as before.
    */
   readonly restored: boolean;
-  /** Counts a frame or message that was dropped, with a kebab-case reason; `error` says what was wrong with a frame of the peer's. */
-  readonly dropped: (reason: string, error?: HashikeError) => void;
 }
 
 /** What became of a best-effort message: `dropped` is counted, `full` is not: the owner keeps it until there is room, or counts it. */

@@ -93,8 +93,6 @@ export const Reason = {
   UNSUPPORTED: 9,
   /** The token is unknown or has expired. */
   TOKEN_ERROR: 10,
-  /** The content does not fit the profile. */
-  INVALID_CONTENT: 11,
   /** The handshake was not finished in time. */
   HANDSHAKE_TIMEOUT: 12,
   /** The peer claims less of one's own numbers than it had acknowledged. */

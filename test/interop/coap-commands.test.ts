@@ -13,6 +13,7 @@ import {
 } from '../../src/inlets/coap-datagram.ts';
 import { encodeContent } from '../../src/wire/content.ts';
 import { CoapGateway, Datagrams, until } from '../support/coap-gateway.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const nothing = new Uint8Array(0);
 
@@ -118,6 +119,32 @@ async function command(...values: readonly number[]): Promise<void> {
 
 const waiting = (): number => gateway.spool.kept('client/node').length;
 const observers = (): number => gateway.inlet.describe().detail.observers;
+
+test('10.3: an observation whose token has expired ends with 4.01, and its commands stay on disk', async () => {
+  await device.get(0);
+  gateway.expireTokens();
+  await command(1);
+  const refusal = await device.notification();
+  device.answer(refusal);
+  expect([refusal.code, refusal.token]).toEqual([codeByte('4.01'), Uint8Array.of(0xab)]);
+  expect(refusal.options.map(({ number }) => number)).not.toContain(CoapOption.OBSERVE);
+  expect([observers(), waiting()]).toEqual([0, 1]);
+  expect(gateway.counters.counter('coap_observations_ended', { why: 'unauthorized' }).value).toBe(1);
+  expect(gateway.counters.counter('coap_answers', { code: '4.01' }).value).toBe(1);
+});
+
+test('10.3: an observation whose token has expired ends without news too', async () => {
+  const clock = new VirtualClock();
+  const quiet = await CoapGateway.open({}, [], clock);
+  const observer = await Device.open(quiet);
+  await observer.get(0);
+  quiet.expireTokens();
+  clock.advance(10_000);
+  expect((await observer.notification()).code).toBe(codeByte('4.01'));
+  expect(quiet.inlet.describe().detail.observers).toBe(0);
+  observer.datagrams.close();
+  await quiet.inlet.close();
+});
 
 describe('commands that wait on disk', () => {
   test('10.6: come after a registration that is answered without one, once and in order, and are then deleted', async () => {

@@ -2,13 +2,18 @@ import { createSocket, type Socket } from 'node:dgram';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Counters } from '../../src/base/counters.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Access } from '../../src/broker/access.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import { ClientQueues } from '../../src/broker/client-queues.ts';
-import { type CoapConfig, coapSchema, type ProfileConfig } from '../../src/config/schema.ts';
+import {
+  type ClientConfig,
+  type CoapConfig,
+  coapSchema,
+  type ProfileConfig,
+} from '../../src/config/schema.ts';
 import { type CoapInlet, createCoapInlet } from '../../src/inlets/coap.ts';
 import { compileProfiles } from '../../src/profiles/profiles.ts';
 import type { Publication } from '../../src/wire/publication.ts';
@@ -38,6 +43,7 @@ export class CoapGateway {
   readonly kept: Publication[] = [];
   /** Holds what waits for `node`, where it has commands. */
   readonly spool = new MemorySpool();
+  readonly access: Access;
   readonly broker: Broker;
   readonly inlet: CoapInlet;
   /** Awaited before each commit. */
@@ -46,9 +52,14 @@ export class CoapGateway {
   port = 0;
   /** May do anything below `node/`. */
   readonly token = 'node-secret';
+  readonly #clients: readonly ClientConfig[];
 
   /** @param commands filters of what waits on disk for `node`. */
-  constructor(config: Partial<CoapConfig> = {}, commands: readonly string[] = []) {
+  constructor(
+    config: Partial<CoapConfig> = {},
+    commands: readonly string[] = [],
+    clock: Clock = systemClock,
+  ) {
     const clients = ['node', 'reader'].map((name) => ({
       name,
       token: `sha256:${createHash('sha256').update(`${name}-secret`).digest('hex')}`,
@@ -57,8 +68,10 @@ export class CoapGateway {
       profile: 'climate',
       shared: false,
     }));
+    this.access = new Access(clients);
+    this.#clients = clients;
     this.broker = new Broker({
-      access: new Access(clients),
+      access: this.access,
       spool: {
         append: async (records) => {
           await this.disk();
@@ -71,7 +84,7 @@ export class CoapGateway {
         loadRetained: () => Promise.resolve([]),
         isFull: () => this.full,
       },
-      clock: systemClock,
+      clock,
       counters: this.counters,
       limits: { lastValues: 100, retainedMessages: 100, retainedBytes: 100_000 },
     });
@@ -79,7 +92,7 @@ export class CoapGateway {
     const queues = new ClientQueues({
       broker: this.broker,
       spool: this.spool,
-      clock: systemClock,
+      clock,
       counters: this.counters,
       log: silentLog,
       limits: { queuedPerClient: 100 },
@@ -90,14 +103,14 @@ export class CoapGateway {
       config: coapSchema.parse({ host: '::1', port: 0, ...quick, ...config }),
       broker: this.broker,
       profiles: compileProfiles({ profiles: { climate: profile }, clients }),
-      clock: systemClock,
+      clock,
       counters: this.counters,
       log: silentLog,
     });
   }
 
-  static async open(config?: Partial<CoapConfig>, commands?: readonly string[]): Promise<CoapGateway> {
-    const gateway = new CoapGateway(config, commands);
+  static async open(...options: ConstructorParameters<typeof CoapGateway>): Promise<CoapGateway> {
+    const gateway = new CoapGateway(...options);
     ({ port: gateway.port } = await gateway.inlet.open());
     return gateway;
   }
@@ -114,6 +127,11 @@ export class CoapGateway {
     };
     const cloud = { clientId: 'cloud', mayPublish: () => true, maySubscribe: () => true };
     return this.broker.publish(publication, cloud);
+  }
+
+  /** The configuration is read again, in which every token has expired. */
+  expireTokens(): void {
+    this.access.reload(this.#clients.map((client) => ({ ...client, expires: '2020-01-01' })));
   }
 
   dropped(reason: string): number {

@@ -227,6 +227,8 @@ bool hsk_read_message(struct hsk_message *message, uint8_t *frame, hsk_size leng
             if (!content) hsk.command.content = content = at;
             hsk_copy(content, at, size);
             content += size;
+        } else if (high != 1) {
+            /* Of a later version: skipped, clause 3.2.3. */
         } else if (low == TOPIC) {
             hsk.command.topic = at;
             hsk.command.topic_length = size;

@@ -32,9 +32,10 @@
 #define READING_OVERHEAD 7
 /* Short frames are put together in one half of the buffer. What a batch has for its readings there: it begins with 4 bytes, and framing takes 5. It must fit the MTU too. */
 #define HALF (HSK_FRAME / 2)
-#define GROUP_ROOM (hsk_size)((HSK_MTU < HALF ? HSK_MTU : HALF - 5 - HALF / 254) - 4)
-#if HSK_CONTENT + 7 + 9 > HSK_FRAME / 2
-#error "HSK_FRAME is too small for HSK_CONTENT"
+#define HALF_ROOM (HALF - 5 - HALF / 254)
+#define GROUP_ROOM ((HSK_MTU < HALF_ROOM ? HSK_MTU : HALF_ROOM) - 4)
+#if HSK_CONTENT + READING_OVERHEAD > GROUP_ROOM
+#error "HSK_FRAME or HSK_MTU is too small for HSK_CONTENT"
 #endif
 
 /* hsk_node.flags */

@@ -106,10 +106,8 @@ static void resend(void) {
     hsk.flags &= (uint8_t)~TIMING;
     hsk_count(HSK_RESENT);
 #if HSK_DECLARE
-    if (hsk.flags & SUBSCRIBING) {
-        hsk_put_subscribe();
-        return;
-    }
+    if (hsk.flags & SUBSCRIBING) hsk_put_subscribe();
+    if (hsk.numbered == 0) return;
 #endif
     hsk_put_readings(0);
 }
@@ -439,6 +437,8 @@ void hsk_start(const struct hsk_config *config) {
     hsk.variation = FIRST_TIMEOUT;
 #if HSK_STORE
     hsk.credit = FULL_CREDIT;
+    /* What was granted before the reset may have been nothing. */
+    hsk.granted = FULL_CREDIT + 1;
     if (hsk_restore()) hsk.state = HSK_RESUMING;
     hsk.doublings = NONE_YET;
 #endif
@@ -464,6 +464,7 @@ static void expire(void) {
         /* Credit 0 is probed with one message, clause 6.4.1. */
         hsk.credit = 1;
     } else {
+        hsk.doublings = 0;
         return;
     }
     /* It wraps: every three quarters of an hour of silence the steps begin anew. */

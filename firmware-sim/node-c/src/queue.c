@@ -32,7 +32,7 @@ void hsk_number(uint8_t index) {
     const uint8_t alias = reading->alias;
     hsk_size room = GROUP_ROOM;
     for (; index < hsk.count; index++, reading++) {
-        uint8_t size = (uint8_t)(reading->length + READING_OVERHEAD);
+        const hsk_size size = (hsk_size)(reading->length + READING_OVERHEAD);
         if (reading->alias != alias || !(reading->flags & HSK_RELIABLE) || size > room) break;
         room = (hsk_size)(room - size);
         hsk.numbered++;

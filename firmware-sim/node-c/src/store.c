@@ -2,8 +2,8 @@
  * The context in non-volatile memory, so that a reset loses neither the session nor a reading that was accepted and is not acknowledged.
  *
  *   session  x2   generation, base, keep-alive, SESSION_ID, RESUME_KEY, CRC   written in turn, once a session
- *   received x8   generation, MESSAGE_ID, CRC                                 written in turn, once a command
- *   reading  xN   record, span, next, alias, length, taken, content, CRC      written in turn, once a reading
+ *   received x8   two low bytes of SESSION_ID, MESSAGE_ID, CRC                written in turn, once a command
+ *   reading  xN   record, span, next, generation, alias, length, taken, content, CRC   written in turn, once a reading
  *                 number, check                                               when it is sent for the first time
  *
  * Nothing is written when a reading is acknowledged: after a reset it is sent again under the same number, and the gateway, which has it, only acknowledges it
@@ -14,18 +14,19 @@
 #if HSK_STORE
 
 #define SESSION_BYTES 30
-#define RECEIVED_BYTES 7
+#define RECEIVED_BYTES 8
 #define RECEIVED_SLOTS 8
-#define READING_HEAD 10
+#define READING_HEAD 11
 #define READING_BODY (READING_HEAD + HSK_CONTENT)
 #define READING_BYTES (READING_BODY + 4)
 #define RECEIVED_AT (2 * SESSION_BYTES)
 #define READINGS_AT (RECEIVED_AT + RECEIVED_SLOTS * RECEIVED_BYTES)
 #define PLACES ((HSK_STORE - READINGS_AT) / READING_BYTES)
-/* A number's check tells it from what an earlier reading left in its place, 256 records ago at the earliest. */
-#define SLOTS (PLACES > 255 ? 255 : PLACES)
+/* A power of 2, so that places follow one another where the records wrap; below 256, so that a number's check tells it from the one that an earlier reading left in its place. */
+#define SLOTS (PLACES > 127 ? 128 : PLACES > 63 ? 64 : PLACES > 31 ? 32 : PLACES > 15 ? 16 : 8)
 
-#if HSK_STORE < READINGS_AT + (2 * HSK_QUEUE + 1) * READING_BYTES
+/* Readings of best effort that grew old are stored after those that stand behind them, so twice as many as the queue holds may lie between its oldest record and its newest. */
+#if HSK_STORE < READINGS_AT + 8 * READING_BYTES || SLOTS < 2 * HSK_QUEUE - 1
 #error "HSK_STORE is too small for HSK_QUEUE"
 #endif
 
@@ -80,8 +81,8 @@ void hsk_store_session(void) {
 
 void hsk_store_received(void) {
     uint8_t bytes[RECEIVED_BYTES];
-    bytes[0] = hsk.generation;
-    set32(bytes + 1, hsk.received);
+    memcpy(bytes, hsk.session_id + 6, 2);
+    set32(bytes + 2, hsk.received);
     write((uint16_t)(RECEIVED_AT + hsk.received % RECEIVED_SLOTS * RECEIVED_BYTES), bytes, RECEIVED_BYTES - 2);
 }
 
@@ -99,9 +100,10 @@ void hsk_store_reading(uint8_t index) {
     bytes[1] = (uint8_t)hsk.record;
     bytes[2] = span;
     bytes[3] = hsk.next;
-    bytes[4] = reading->alias;
-    bytes[5] = reading->length;
-    set32(bytes + 6, reading->taken);
+    bytes[4] = hsk.generation;
+    bytes[5] = reading->alias;
+    bytes[6] = reading->length;
+    set32(bytes + 7, reading->taken);
     memcpy(bytes + READING_HEAD, reading->content, reading->length);
     write(reading_at(hsk.record), bytes, READING_BODY);
 }
@@ -129,14 +131,19 @@ static bool restore_session(void) {
     }
     for (uint8_t i = 0; i < RECEIVED_SLOTS; i++) {
         if (!read((uint16_t)(RECEIVED_AT + i * RECEIVED_BYTES), bytes, RECEIVED_BYTES - 2)) continue;
-        uint32_t id = get32(bytes + 1);
-        if (found && bytes[0] == hsk.generation && id > hsk.received) hsk.received = id;
+        uint32_t id = get32(bytes + 2);
+        if (found && memcmp(bytes, hsk.session_id + 6, 2) == 0 && id > hsk.received) hsk.received = id;
     }
     return found;
 }
 
 /* Those with a number come first, in the order of their numbers; the others stay in the order of their records. */
 static void insert(const struct hsk_reading *reading, bool numbered) {
+    if (hsk.count == HSK_QUEUE) {
+        /* One that grew old as best effort was stored late, sent before the others and acknowledged: it has the lowest number. */
+        if (!hsk.numbered || (numbered && (int8_t)(hsk.queue->number - reading->number) > 0)) return;
+        hsk_remove(0);
+    }
     uint8_t index = hsk.count++;
     if (numbered) {
         index = hsk.numbered++;
@@ -151,27 +158,28 @@ static void restore_reading(uint16_t record, bool session, uint8_t first) {
     uint8_t sent[2];
     struct hsk_reading reading;
     if (!read(reading_at(record), bytes, READING_BODY) || (uint16_t)(bytes[0] << 8 | bytes[1]) != record) return;
-    if (hsk.count == HSK_QUEUE || bytes[5] > HSK_CONTENT) return;
+    if (bytes[6] > HSK_CONTENT) return;
     hsk_store_read((uint16_t)(reading_at(record) + READING_BODY + 2), sent, 2);
     bool numbered = session && sent[1] == check_of(sent[0], record);
-    /* Acknowledged before this session began. */
-    if (numbered && (int8_t)(sent[0] - first) < 0) return;
+    /* Acknowledged before this session began. One that was taken since then was not, and of a long session the numbers have gone round. */
+    if (numbered && bytes[4] != hsk.generation && (int8_t)(sent[0] - first) < 0) return;
     memset(&reading, 0, sizeof reading);
     reading.record = record;
     reading.number = sent[0];
     reading.flags = HSK_RELIABLE;
-    reading.alias = bytes[4];
-    reading.length = bytes[5];
-    reading.taken = get32(bytes + 6);
+    reading.alias = bytes[5];
+    reading.length = bytes[6];
+    reading.taken = get32(bytes + 7);
     memcpy(reading.content, bytes + READING_HEAD, reading.length);
-    insert(&reading, numbered);
     if (numbered && (int8_t)(sent[0] + 1 - hsk.next) > 0) hsk.next = (uint8_t)(sent[0] + 1);
+    insert(&reading, numbered);
 }
 
 bool hsk_restore(void) {
     uint8_t bytes[READING_BODY + 2];
     uint8_t span = 0;
     uint8_t next = 1;
+    uint8_t generation = 0;
     bool any = false;
     bool session = restore_session();
     uint8_t first = (uint8_t)(hsk.base + 1);
@@ -190,10 +198,11 @@ bool hsk_restore(void) {
         hsk.record = record;
         span = bytes[2];
         next = bytes[3];
+        generation = bytes[4];
         /* The clock goes on from the newest reading: of the time since then nothing is known. */
-        hsk.clock_offset = get32(bytes + 6) - hsk_port_ms();
+        hsk.clock_offset = get32(bytes + 7) - hsk_port_ms();
     }
-    hsk.next = session && (int8_t)(first - next) > 0 ? first : next;
+    hsk.next = session && generation != hsk.generation && (int8_t)(first - next) > 0 ? first : next;
     if (any) {
         for (uint16_t back = span; back != 0xFFFF; back--) restore_reading((uint16_t)(hsk.record - back), session, first);
     }

@@ -202,7 +202,7 @@ describe('questions', () => {
 });
 
 describe('publish', () => {
-  test('retain: later subscribers get it, marked', async () => {
+  test('5.5.5: retain: later subscribers get it, marked', async () => {
     const house = await wired();
     const client = await house.connect('a');
     await house.done(client.publish('t', content, { retain: true }));

@@ -342,8 +342,8 @@ describe('the session of a node in C', () => {
   test('a reset in the middle of a write costs the record that was being written, and no other', async () => {
     await node.in(welcome());
     for (const content of ['01', '02', '03']) await node.take(content);
-    // Records stand behind two sessions of 30 bytes and eight numbers of 7, each 10 + 32 + 4 bytes; the first one is number 1.
-    await node.corrupt(60 + 56 + 3 * 46 + 12);
+    // Records stand behind two sessions of 30 bytes and eight numbers of 8, each 11 + 32 + 4 bytes; the first one is number 1.
+    await node.corrupt(60 + 64 + 3 * 47 + 12);
     expect(await node.reset()).toMatchObject({ state: 'resuming', waiting: 2 });
     await node.corrupt(30 + 5);
     // Without its session it connects anew, with the readings.

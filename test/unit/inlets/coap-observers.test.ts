@@ -42,6 +42,8 @@ interface Device {
   subscribed: boolean;
   /** Whether what is sent fits. */
   sendable: boolean;
+  /** Its token is good. */
+  admitted: boolean;
   /** Registers again. */
   register(): void;
   /** Streams of registrations that were ended. */
@@ -62,21 +64,32 @@ function observe(peer: string, topic = 'node/set'): Device {
     );
   const register = (): void => {
     numbers.push(observer.answerNumber());
-    observer.register(
-      {
+    observer.register({
+      notifier: {
         notify: ({ code }, number, confirmable) => {
           if (!device.sendable) return undefined;
           numbers.push(number);
           return sent.push(`${confirmable ? 'CON' : 'NON'} ${code}`);
         },
+        refuse: ({ code }) => void sent.push(`refused ${code}`),
         end: () => {
           device.ended += 1;
         },
       },
-      ({ publication }) => (publication.topic === 'unfit' ? undefined : { code: publication.topic }),
-    );
+      render: ({ publication }) => (publication.topic === 'unfit' ? undefined : { code: publication.topic }),
+      refusal: () => (device.admitted ? undefined : { code: '4.01' }),
+    });
   };
-  const device: Device = { sent, numbers, observer, subscribed: true, sendable: true, register, ended: 0 };
+  const device: Device = {
+    sent,
+    numbers,
+    observer,
+    subscribed: true,
+    sendable: true,
+    admitted: true,
+    register,
+    ended: 0,
+  };
   register();
   observer.start(() => (device.subscribed = false));
   return device;
@@ -259,6 +272,18 @@ describe('an observation ends', () => {
     device.sendable = false;
     device.observer.deliver(delivery('1', true));
     expect([observers.size, endings('unsendable')]).toEqual([0, 1]);
+  });
+
+  test('10.3: when its token is good no more: with the refusal, and without what it would have been told', async () => {
+    const [first, second] = [observe('a'), observe('b')];
+    for (const device of [first, second]) device.admitted = false;
+    const outcome = command(first, '1');
+    await turn();
+    expect([first.sent, outcome, first.ended]).toEqual([['refused 4.01'], ['gone'], 1]);
+    observers.endRefused();
+    expect(second.sent).toEqual(['refused 4.01']);
+    expect([first.subscribed, second.subscribed, observers.size]).toEqual([false, false, 0]);
+    expect(endings('unauthorized')).toBe(2);
   });
 
   test('by the client, and of all with the inlet; nothing is sent or timed afterwards', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { citedIn, clausesOf, evidenceIn } from '../../../scripts/lib-clauses.ts';
-import { conformanceFindings, currentConformance } from '../../../scripts/lib-conformance.ts';
+import { conformanceFindings, currentConformance, vectorFindings } from '../../../scripts/lib-conformance.ts';
 
 const page = `# A protocol
 
@@ -107,5 +107,19 @@ describe('the check', () => {
       const rest = real.evidence.filter(({ clause }) => clause !== number);
       expect([number, conformanceFindings({ ...real, evidence: rest }).length]).toEqual([number, before + 1]);
     }
+  });
+});
+
+describe('a file of vectors', () => {
+  test('is one that each implementation tests itself against, or has a reason not to', () => {
+    expect(vectorFindings()).toEqual([]);
+  });
+
+  test('that nobody reads is found, for each implementation', () => {
+    expect(vectorFindings(['unread.json']).map(({ rule }) => rule)).toEqual([
+      'src/wire, for gateway and SDK is not tested against it',
+      'firmware-sim is not tested against it',
+      'the node in C is not tested against it',
+    ]);
   });
 });
