@@ -117,10 +117,6 @@ export class ClientSession implements Subscriber {
         received,
         sent,
         restored: identity.restored,
-        dropped: (reason, error) => {
-          if (error && misfits.has(error.code)) this.#misfits.add(reason, error.facts);
-          else counters.drops('session', reason).add();
-        },
       },
       effects: this.#effects(),
     });
@@ -376,6 +372,10 @@ export class ClientSession implements Subscriber {
 
   #effects(): SessionPipeOptions['effects'] {
     return {
+      dropped: (reason, error) => {
+        if (error && misfits.has(error.code)) this.#misfits.add(reason, error.facts);
+        else this.#services.counters.drops('session', reason).add();
+      },
       transmitBeside: (frame) => this.#udp.offer(frame),
       receive: (message, age) => this.#requests.receive(message, age),
       acknowledged: (messageId, tag) => {

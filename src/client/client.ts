@@ -318,9 +318,9 @@ export class HashikeClient {
         received: 0,
         sent: 0,
         restored: false,
-        dropped: (reason) => log.debug({ reason }, 'a message was dropped'),
       },
       effects: {
+        dropped: (reason) => log.debug({ reason }, 'a message was dropped'),
         transmitBeside: (frame) => this.#udp.offer(frame),
         receive: (message) => this.#receive(pipe, message),
         acknowledged: (messageId) => this.#pending.acknowledge(messageId),

@@ -5,8 +5,8 @@ import type { Dialect } from './dialect.ts';
 import type { Receiver } from './receiver.ts';
 import { earliest } from './earliest.ts';
 import { Line } from './line.ts';
-import type { Sender } from './sender.ts';
 import { ResumeExchange } from './resume-exchange.ts';
+import type { RoundTrip } from './round-trip.ts';
 
 const RESUME_BYTES = 4;
 
@@ -19,18 +19,26 @@ export interface AnswersOptions {
   readonly sessionId: Uint8Array;
   readonly dialect: Dialect;
   readonly receiver: Receiver;
-  readonly sender: Sender;
   readonly aliases: Aliases;
   /** The session comes from disk, which may have lost some of it. */
   readonly restored: boolean;
 }
 
+/** How long things take on the present link. */
+interface Pace {
+  readonly line: Line;
+  readonly window: { readonly roundTrip: RoundTrip };
+}
+
 /** The short frames that a session owes its peer: RESET, RESUME, ACK, PONG, PING. At most one of each waits, so that a slow line merges them. */
 export class Answers {
-  readonly #options: AnswersOptions;
+  readonly #dialect: Dialect;
+  readonly #receiver: Receiver;
+  readonly #aliases: Aliases;
   /** The last two bytes of the SESSION_ID. */
   readonly #session16: number;
-  readonly #resume = new ResumeExchange();
+  /** Where the peer was asked to resume, or has asked. */
+  #resume: ResumeExchange | undefined;
   /** The peer has yet to agree to where our numbers stand: it hears them whole before each RESUME (clause 6.5.7). */
   #doubtful: boolean;
   #saidWhole = false;
@@ -41,18 +49,20 @@ export class Answers {
   #ping: { readonly echo: number; readonly at: number } | undefined;
   #pings = 0;
 
-  constructor(options: AnswersOptions) {
-    this.#options = options;
-    const [high = 0, low = 0] = options.sessionId.subarray(-2);
+  constructor({ sessionId, dialect, receiver, aliases, restored }: AnswersOptions) {
+    const [high = 0, low = 0] = sessionId.subarray(-2);
     this.#session16 = (high << 8) | low;
-    this.#doubtful = options.restored;
+    this.#dialect = dialect;
+    this.#receiver = receiver;
+    this.#aliases = aliases;
+    this.#doubtful = restored;
   }
 
   /** When the next answer is due; in the past when one may go now. */
   get dueAt(): number | undefined {
-    const { acks } = this.#options.receiver;
-    const now = this.#resetOwed || this.#resume.owed || acks.urgent || this.#pong || this.#pingOwed;
-    return now ? Number.NEGATIVE_INFINITY : earliest(acks.dueAt, this.#resume.deadline);
+    const { acks } = this.#receiver;
+    const now = this.#resetOwed || this.#resume?.owed || acks.urgent || this.#pong || this.#pingOwed;
+    return now ? Number.NEGATIVE_INFINITY : earliest(acks.dueAt, this.#resume?.deadline);
   }
 
   /** Whether a PING waits for its PONG. */
@@ -77,6 +87,7 @@ export class Answers {
   }
 
   beginResume(): void {
+    this.#resume ??= new ResumeExchange();
     this.#resume.begin();
   }
 
@@ -85,9 +96,10 @@ export class Answers {
     return session16 === this.#session16;
   }
 
-  resumeHeard(now: number): void {
+  resumeHeard(now: number, pace: Pace): void {
     this.#doubtful = false;
-    this.#resume.heard(now, this.#resumeTimeout);
+    this.#resume ??= new ResumeExchange();
+    this.#resume.heard(now, resumeTimeout(pace));
   }
 
   oweReset(): void {
@@ -95,12 +107,12 @@ export class Answers {
   }
 
   tick(now: number): void {
-    this.#options.receiver.acks.tick(now);
-    this.#resume.tick(now);
+    this.#receiver.acks.tick(now);
+    this.#resume?.tick(now);
   }
 
   clear(): void {
-    this.#resume.stop();
+    this.#resume?.stop();
     this.#resetOwed = false;
     this.#pong = undefined;
     this.#pingOwed = false;
@@ -108,19 +120,20 @@ export class Answers {
   }
 
   /** The next frame that may go now. */
-  next(now: number): Uint8Array | undefined {
-    const { dialect, receiver, sender } = this.#options;
+  next(now: number, pace: Pace): Uint8Array | undefined {
+    const dialect = this.#dialect;
+    const receiver = this.#receiver;
     if (this.#resetOwed) {
       this.#resetOwed = false;
       return encodeShort({ kind: ShortKind.RESET });
     }
-    if (this.#resume.owed && this.#doubtful && !this.#saidWhole) {
+    if (this.#resume?.owed && this.#doubtful && !this.#saidWhole) {
       this.#saidWhole = true;
       return dialect.encodeWholeAck(this.#tell(), now);
     }
-    if (this.#resume.owed) {
+    if (this.#resume?.owed) {
       this.#saidWhole = false;
-      this.#resume.sent(sender.line.freeAt(now), this.#resumeTimeout);
+      this.#resume.sent(pace.line.freeAt(now), resumeTimeout(pace));
       // A RESUME counts as an ACK.
       const settled = this.#tell();
       return encodeShort({ kind: ShortKind.RESUME, session16: this.#session16, id8: settled & 0xff });
@@ -138,17 +151,15 @@ export class Answers {
     return dialect.encodePing(MessageType.PING, this.#pings, dialect.shortForm, now);
   }
 
-  /** An exchange takes two frames on the line. */
-  get #resumeTimeout(): number {
-    const { line, roundTrip } = this.#options.sender;
-    return roundTrip.timeout + 2 * line.duration(Line.bytes(RESUME_BYTES));
-  }
-
   #tell(): number {
-    const { receiver, aliases } = this.#options;
-    const { settled } = receiver;
-    receiver.acks.sent(settled);
-    aliases.told(settled);
+    const { settled, acks } = this.#receiver;
+    acks.sent(settled);
+    this.#aliases.told(settled);
     return settled;
   }
+}
+
+/** An exchange takes two frames on the line. */
+function resumeTimeout({ line, window }: Pace): number {
+  return window.roundTrip.timeout + 2 * line.duration(Line.bytes(RESUME_BYTES));
 }

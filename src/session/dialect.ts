@@ -55,7 +55,7 @@ export interface Situation {
 
 /** Turns messages into frames and back: chooses between the forms, resolves aliases, widens identifiers. */
 export class Dialect {
-  readonly #side: 'server' | 'client';
+  readonly side: 'server' | 'client';
   readonly #epoch: number;
   readonly #aliases: Aliases;
   /** Whether the short form is spoken on the present link. */
@@ -66,9 +66,19 @@ export class Dialect {
     readonly epoch: number;
     readonly aliases: Aliases;
   }) {
-    this.#side = options.side;
+    this.side = options.side;
     this.#epoch = options.epoch;
     this.#aliases = options.aliases;
+  }
+
+  /** The server's session clock (clause 3.1.3). */
+  timestamp(now: number): number {
+    return timestampAt(this.#epoch, now);
+  }
+
+  /** How long before `now` content with this Timestamp was taken. */
+  age(timestamp: number, now: number, roundTripMs: number | undefined): Age {
+    return ageOf(timestamp, this.#epoch, now, roundTripMs);
   }
 
   /** A reliable message; in the short form an older one goes as a batch of one, which keeps its time (clause 6.1.6). */
@@ -104,7 +114,7 @@ export class Dialect {
 
   /** The long form says the whole number. */
   encodeWholeAck(messageId: number, now: number): Uint8Array {
-    return encodeMessage({ type: MessageType.ACK, timestamp: this.#stamp(now), messageId });
+    return encodeMessage({ type: MessageType.ACK, timestamp: this.timestamp(now), messageId });
   }
 
   /** A message without number. @param settled what ACK would say now: a CONFIRMED that lags behind it too far for an id8 goes in the long form. */
@@ -122,7 +132,7 @@ export class Dialect {
   encodePing(type: PingType, echo: number, short: boolean, now: number): Uint8Array {
     return short
       ? encodeShort({ kind: ShortKind.PING, pong: type === MessageType.PONG, echo })
-      : encodeMessage({ type, timestamp: this.#stamp(now), echo });
+      : encodeMessage({ type, timestamp: this.timestamp(now), echo });
   }
 
   /**
@@ -136,12 +146,12 @@ export class Dialect {
   }
 
   #hearLong(message: Message, { now, roundTripMs }: Situation): Heard {
-    if (!receivable[this.#side].has(message.type)) {
-      throw new HashikeError('HSK-2003', `a ${this.#side} does not receive this message in a session`, {
+    if (!receivable[this.side].has(message.type)) {
+      throw new HashikeError('HSK-2003', `a ${this.side} does not receive this message in a session`, {
         type: message.type,
       });
     }
-    const age = ageOf(message.timestamp, this.#epoch, now, roundTripMs);
+    const age = this.age(message.timestamp, now, roundTripMs);
     if (message.type === MessageType.PUBLISH) {
       const resolved = this.#resolve(message);
       const { messageId } = resolved;
@@ -193,13 +203,13 @@ export class Dialect {
       case ShortKind.ACK: {
         const messageId = widenId8(frame.id8, unacknowledged);
         if (!frame.confirmed) return { kind: 'ack', messageId, whole: false, credit: frame.credit };
-        if (this.#side === 'client') return { kind: 'confirmed', messageId };
+        if (this.side === 'client') return { kind: 'confirmed', messageId };
         throw new HashikeError('HSK-2003', 'a server does not receive CONFIRMED');
       }
       case ShortKind.PING:
         return { kind: frame.pong ? 'pong' : 'ping', echo: frame.echo, short: true };
       case ShortKind.RESET:
-        if (this.#side === 'client') return { kind: 'reset' };
+        if (this.side === 'client') return { kind: 'reset' };
         throw new HashikeError('HSK-2003', 'a server does not receive RESET');
       case ShortKind.RESUME:
         return {
@@ -243,10 +253,6 @@ export class Dialect {
     const alias = this.#aliases.byId(aliasId);
     if (!alias) throw new HashikeError('HSK-1104', 'an alias was used that nobody declared', { aliasId });
     return alias;
-  }
-
-  #stamp(now: number): number {
-    return timestampAt(this.#epoch, now);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { PublishView } from '../wire/publish-view.ts';
-import type { SessionEffects, SessionMachine, SessionOptions, Transport } from './ports.ts';
+import type { SessionEffects, SessionMachine, SessionOptions, SessionOutlet, Transport } from './ports.ts';
 import { createSession } from './session.ts';
 
 /** The part of a link that a session needs. */
@@ -15,14 +15,14 @@ export interface SessionLink {
 export interface SessionPipeOptions {
   readonly clock: Clock;
   readonly session: SessionOptions;
-  readonly effects: Omit<SessionEffects, 'transmit' | 'relay' | 'hold'>;
+  readonly effects: SessionEffects;
 }
 
 /**
  * Binds a session to the links that carry it one after the other, and to the clock. Who owns the link starts it, passes `frame` and `drained` on after the handshake, and calls
  * `detach` when it is closed.
  */
-export class SessionPipe {
+export class SessionPipe implements SessionOutlet {
   readonly #clock: Clock;
   readonly #machine: SessionMachine;
   #link: SessionLink | undefined;
@@ -31,15 +31,7 @@ export class SessionPipe {
 
   constructor({ clock, session, effects }: SessionPipeOptions) {
     this.#clock = clock;
-    this.#machine = createSession(session, {
-      ...effects,
-      transmit: (frame) => this.#link?.send(frame) ?? true,
-      relay: (publish, timestamp) => this.#relay(publish, timestamp),
-      hold: (held) => {
-        if (held) this.#link?.pause();
-        else this.#link?.resume();
-      },
-    });
+    this.#machine = createSession(session, effects, this);
   }
 
   /** What the session knows, to look at; to make it act, use `act`. */
@@ -93,10 +85,22 @@ export class SessionPipe {
     this.act((session, now) => session.drained(now));
   }
 
-  #relay(publish: PublishView, timestamp: number): boolean {
+  /** For the session. */
+  transmit(frame: Uint8Array): boolean {
+    return this.#link?.send(frame) ?? true;
+  }
+
+  /** For the session. */
+  relay(publish: PublishView, timestamp: number): boolean {
     const link = this.#link;
     if (!link) return true;
     return link.relay ? link.relay(publish, timestamp) : link.send(publish.delivery(timestamp, undefined));
+  }
+
+  /** For the session. */
+  hold(held: boolean): void {
+    if (held) this.#link?.pause();
+    else this.#link?.resume();
   }
 
   /** One timer at most. One that fires before it is needed does no harm, so it is brought forward but never put off. */

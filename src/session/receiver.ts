@@ -3,7 +3,7 @@ import { AckSchedule } from './ack-schedule.ts';
 import type { Aliases } from './aliases.ts';
 import type { Numbered } from './dialect.ts';
 import { Inbound } from './inbound.ts';
-import type { Age, SessionOptions, Transport } from './ports.ts';
+import type { Age, SessionEffects, SessionOptions, SessionOutlet, Transport } from './ports.ts';
 
 /** A numbered message of the peer's and how old its content was when it came. */
 interface Arrival {
@@ -12,36 +12,32 @@ interface Arrival {
   readonly at: number;
 }
 
-export interface ReceiverOptions {
-  readonly received: number;
-  readonly limits: SessionOptions['limits'];
-  readonly aliases: Aliases;
-  receive(message: Numbered, age: Age): void;
-  hold(held: boolean): void;
-  dropped(reason: string): void;
-}
-
 /**
  * Takes the peer's numbered messages in order and exactly once (clause 5.1.3), has them settled, and knows when an ACK is due. No more than `unsettledMessages` wait to be
  * settled: a reliable link is held then, on a lossy one the credit ends (clause 5.2.4).
  */
 export class Receiver {
   readonly acks: AckSchedule;
-  readonly #options: ReceiverOptions;
+  readonly #limits: SessionOptions['limits'];
+  readonly #aliases: Aliases;
+  readonly #effects: Pick<SessionEffects, 'receive' | 'dropped'>;
+  readonly #outlet: Pick<SessionOutlet, 'hold'>;
   readonly #inbound: Inbound<Arrival>;
-  /** What a lossy link takes after the last number settled. */
-  readonly #credit: number;
   #reliable = true;
   #holding = false;
 
-  constructor(options: ReceiverOptions) {
-    this.#options = options;
-    this.#inbound = new Inbound({
-      received: options.received,
-      reorderMessages: options.limits.reorderMessages,
-    });
-    this.acks = new AckSchedule(options.received);
-    this.#credit = Math.min(options.limits.unsettledMessages, MAX_SHORT_IN_FLIGHT);
+  constructor(
+    { received, limits }: Pick<SessionOptions, 'received' | 'limits'>,
+    aliases: Aliases,
+    effects: Pick<SessionEffects, 'receive' | 'dropped'>,
+    outlet: Pick<SessionOutlet, 'hold'>,
+  ) {
+    this.#limits = limits;
+    this.#aliases = aliases;
+    this.#effects = effects;
+    this.#outlet = outlet;
+    this.#inbound = new Inbound({ received, reorderMessages: limits.reorderMessages });
+    this.acks = new AckSchedule(received);
   }
 
   get received(): number {
@@ -55,6 +51,11 @@ export class Receiver {
   /** What an ACK says of it; undefined as long as the initial value holds (clause 6.4.1). It stays the same: `settled` moves instead. */
   get credit(): number | undefined {
     return this.#credit < MAX_SHORT_IN_FLIGHT ? this.#credit : undefined;
+  }
+
+  /** What a lossy link takes after the last number settled. */
+  get #credit(): number {
+    return Math.min(this.#limits.unsettledMessages, MAX_SHORT_IN_FLIGHT);
   }
 
   attach({ reliable }: Transport): void {
@@ -80,13 +81,13 @@ export class Receiver {
     if (messageId <= received) {
       this.#repeated(messageId, now);
     } else if (messageId > this.#inbound.settled + this.#credit) {
-      this.#options.dropped('over-credit');
+      this.#effects.dropped('over-credit');
       this.acks.hurry(now);
     } else if (next) {
       this.#process(message, age, now);
       this.#processEarly(now);
     } else {
-      if (!this.#inbound.keep(messageId, { message, age, at: now })) this.#options.dropped('too-early');
+      if (!this.#inbound.keep(messageId, { message, age, at: now })) this.#effects.dropped('too-early');
       // While older ones wait to be settled an ACK would name the wrong one as lost: theirs will follow.
       if (this.#inbound.unsettled === 0) this.acks.hurry(now);
     }
@@ -107,15 +108,15 @@ export class Receiver {
     if (!this.#inbound.settle(messageId)) return;
     const { settled, unsettled } = this.#inbound;
     this.acks.moved(settled, unsettled === 0, now);
-    if (this.#holding && unsettled * 2 <= this.#options.limits.unsettledMessages) {
+    if (this.#holding && unsettled * 2 <= this.#limits.unsettledMessages) {
       this.#holding = false;
-      this.#options.hold(false);
+      this.#outlet.hold(false);
     }
   }
 
   /** A number already processed is acknowledged again, at once where the sender may have missed the ACK, and otherwise ignored. */
   #repeated(messageId: number, now: number): void {
-    this.#options.dropped('repeated');
+    this.#effects.dropped('repeated');
     // One that waits to be settled has its ACK before it.
     if (messageId > this.#inbound.settled) return;
     if (this.#reliable) this.acks.owe(now);
@@ -125,10 +126,10 @@ export class Receiver {
   #process(message: Numbered, age: Age, now: number): void {
     const messageId = this.#inbound.advance();
     if (message.type === MessageType.ALIAS) {
-      this.#options.aliases.declareTheirs(messageId, message.entries);
+      this.#aliases.declareTheirs(messageId, message.entries);
       this.settle(messageId, now);
     } else {
-      this.#options.receive(message, age);
+      this.#effects.receive(message, age);
     }
     this.#holdIfFull();
   }
@@ -141,8 +142,8 @@ export class Receiver {
 
   #holdIfFull(): void {
     if (!this.#reliable || this.#holding) return;
-    if (this.#inbound.unsettled < this.#options.limits.unsettledMessages) return;
+    if (this.#inbound.unsettled < this.#limits.unsettledMessages) return;
     this.#holding = true;
-    this.#options.hold(true);
+    this.#outlet.hold(true);
   }
 }

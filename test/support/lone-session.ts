@@ -54,9 +54,21 @@ export function loneSession(
       received: 0,
       sent: 0,
       restored: false,
-      dropped: (reason) => events.push(`dropped ${reason}`),
       ...options,
       limits: { sendQueueBytes: 10_000, unsettledMessages: 256, reorderMessages: 32, ...options.limits },
+    },
+    {
+      dropped: (reason) => events.push(`dropped ${reason}`),
+      receive: (message, age) => received.push({ message, age }),
+      acknowledged: (messageId, tag) => events.push(`acknowledged ${messageId} tag ${tag ?? '-'}`),
+      confirmed: (messageId) => events.push(`confirmed ${messageId}`),
+      violated: (error) => violations.push(error),
+      stateLost: ({ context }) =>
+        events.push(`state lost: ${String(context['claimed'])} of ${String(context['acknowledged'])}`),
+      silent: () => events.push('silent'),
+      heard: () => events.push('heard'),
+      reset: () => events.push('reset'),
+      ...(options.transmitBeside && { transmitBeside: options.transmitBeside }),
     },
     {
       transmit: (frame) => {
@@ -67,17 +79,7 @@ export function loneSession(
         frames.push(publish.delivery(timestamp, undefined));
         return lone.room;
       },
-      receive: (message, age) => received.push({ message, age }),
-      acknowledged: (messageId, tag) => events.push(`acknowledged ${messageId} tag ${tag ?? '-'}`),
-      confirmed: (messageId) => events.push(`confirmed ${messageId}`),
       hold: (held) => events.push(held ? 'hold' : 'release'),
-      violated: (error) => violations.push(error),
-      stateLost: ({ context }) =>
-        events.push(`state lost: ${String(context['claimed'])} of ${String(context['acknowledged'])}`),
-      silent: () => events.push('silent'),
-      heard: () => events.push('heard'),
-      reset: () => events.push('reset'),
-      ...(options.transmitBeside && { transmitBeside: options.transmitBeside }),
     },
   );
   const lone: LoneSession = {

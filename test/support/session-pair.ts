@@ -52,11 +52,11 @@ export class Side {
         received: 0,
         sent: 0,
         restored: false,
-        dropped: (reason) => this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1),
         ...session,
         limits: { sendQueueBytes: 1_000_000, unsettledMessages: 256, reorderMessages: 127, ...limits },
       },
       effects: {
+        dropped: (reason) => this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1),
         receive: (message, age) => this.#receive(message, age, settleAfter()),
         acknowledged: (messageId, tag) => this.acknowledgements.push({ messageId, tag }),
         confirmed: (messageId) => this.events.push(`confirmed ${messageId}`),
