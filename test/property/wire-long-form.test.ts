@@ -47,7 +47,7 @@ describe('long form', () => {
         const read = decodeMessage(frame);
         expect(decodeMessage(encodeMessage(read))).toEqual(read);
       }),
-      { numRuns: 25_000 },
+      { numRuns: 5000 },
     );
   });
 
@@ -68,7 +68,7 @@ describe('long form', () => {
         for (const [index, word] of words.entries()) frame.setUint32(8 + 4 * index, word);
         expect(verdicts).toContain(codeThrownBy(() => decodeMessage(new Uint8Array(frame.buffer))));
       }),
-      { numRuns: 25_000 },
+      { numRuns: 5000 },
     );
   });
 
@@ -78,7 +78,7 @@ describe('long form', () => {
         expect(verdicts).toContain(codeThrownBy(() => decodeMessage(bytes)));
         expect(verdicts).toContain(codeThrownBy(() => contentSections(bytes)));
       }),
-      { numRuns: 10_000 },
+      { numRuns: 3000 },
     );
   });
 });
@@ -136,7 +136,7 @@ describe('byte stream', () => {
       fc.property(chunksOf(bytes), (chunks) => {
         expect(delimit(chunks)).toEqual(delimit([concat(chunks)]));
       }),
-      { numRuns: 10_000 },
+      { numRuns: 3000 },
     );
   });
 });
