@@ -24,7 +24,7 @@ export type ShortFrame =
     }
   | { readonly kind: 'ping' | 'pong'; readonly echo: number }
   | { readonly kind: 'reset' }
-  | { readonly kind: 'resume'; readonly tail: number; readonly id8: number }
+  | { readonly kind: 'resume'; readonly answer: boolean; readonly tail: number; readonly id8: number }
   | {
       readonly kind: 'fragment';
       readonly last: boolean;
@@ -83,7 +83,7 @@ export function encodeShort(frame: ShortFrame): Uint8Array {
     case 'reset':
       return lead('reset', 0);
     case 'resume':
-      return join(lead('resume', 0), uint(frame.tail, 2), uint(frame.id8, 1));
+      return join(lead('resume', frame.answer ? 1 : 0), uint(frame.tail, 2), uint(frame.id8, 1));
     case 'fragment':
       return join(
         lead('fragment', frame.last ? 1 : 0),
@@ -124,7 +124,7 @@ export function decodeShort(bytes: Uint8Array): ShortFrame {
     case 5:
       return whole({ kind: 'reset' });
     case 6:
-      return whole({ kind: 'resume', tail: reader.uint(2), id8: reader.uint(1) });
+      return whole({ kind: 'resume', answer: (low & 1) !== 0, tail: reader.uint(2), id8: reader.uint(1) });
     default:
       return {
         kind: 'fragment',

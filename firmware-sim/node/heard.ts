@@ -24,7 +24,7 @@ export type Heard =
     }
   | { readonly kind: 'disconnect'; readonly reason: number }
   | { readonly kind: 'reset' }
-  | { readonly kind: 'resume'; readonly tail: number; readonly id8: number }
+  | Extract<ShortFrame, { kind: 'resume' }>
   | { readonly kind: 'ack'; readonly number: Numbering; readonly credit?: number | undefined }
   | { readonly kind: 'rejected'; readonly id: number }
   | {
@@ -36,7 +36,7 @@ export type Heard =
       readonly contents: readonly Uint8Array[];
     }
   | { readonly kind: 'alias'; readonly id: number; readonly channels: readonly Channel[] }
-  | { readonly kind: 'presence'; readonly id: number }
+  | { readonly kind: 'presence' | 'expired'; readonly id: number }
   | { readonly kind: 'ping'; readonly echo: number; readonly long: boolean }
   | Extract<ShortFrame, { kind: 'fragment' }>
   | { readonly kind: 'nothing' };
@@ -97,6 +97,8 @@ function hearLong(long: LongMessage, channels: Iterable<Channel>): Heard {
     case message.rejected:
       return { kind: 'rejected', id: id ?? 0 };
     case message.publish: {
+      // What expired on its way is a number and nothing else (5.5.6).
+      if (id !== undefined && findUint(long, 'expiry') === 0) return { kind: 'expired', id };
       const alias = findUint(long, 'aliasId');
       const topic = alias === undefined ? topicOf(long) : byAlias(channels, alias).topic;
       const content = long.sections.filter(({ type }) => type >= 0x8000).flatMap(({ value }) => [...value]);

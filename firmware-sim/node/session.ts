@@ -72,7 +72,6 @@ export class Session {
   #handshake: Timer | undefined;
   #keepAlive: Timer | undefined;
   #answeredResetAt = -Infinity;
-  #resumeAt = -Infinity;
   #heardAt = 0;
   #sentAt = 0;
   #fragmentId = 0;
@@ -245,15 +244,14 @@ export class Session {
   /** RESUME (6.5.2), again and again until it is answered. */
   #resume(wait = this.sender.roundTrip.timeout): void {
     this.#enter('resuming');
-    this.#sayResume();
+    this.#sayResume(false);
     this.#later(wait, () => this.#resume(Math.min(RESUME_LAST_MS, wait * 2)));
   }
 
-  #sayResume(): void {
+  #sayResume(answer: boolean): void {
     if (!this.#context) return;
-    this.#resumeAt = this.#clock.now();
     const id8 = this.#receiver.received % 256;
-    this.#transmit(encodeShort({ kind: 'resume', tail: tailOf(this.#context), id8 }), true);
+    this.#transmit(encodeShort({ kind: 'resume', answer, tail: tailOf(this.#context), id8 }), true);
   }
 
   #online(): void {
@@ -375,7 +373,7 @@ export class Session {
         this.#reconnect();
         break;
       case 'resume':
-        this.#resumed(heard.tail, heard.id8);
+        this.#resumed(heard);
         break;
       case 'ack':
         if ('id' in heard.number && heard.number.id < this.sender.acknowledged) this.#beginAnew();
@@ -401,7 +399,8 @@ export class Session {
         });
         break;
       case 'presence':
-        this.#numbered(heard, () => ledger.count('presence'));
+      case 'expired':
+        this.#numbered(heard, () => ledger.count(heard.kind));
         break;
       case 'ping':
         if (heard.long) this.#sayLong(message.pong, [make('echo', [heard.echo, 4])]);
@@ -422,21 +421,21 @@ export class Session {
     if (id === undefined || !this.sender.acknowledge(id, credit)) this.#host.ledger.count('stale-ack');
   }
 
-  #resumed(tail: number, id8: number): void {
+  #resumed({ answer, tail, id8 }: Extract<Heard, { kind: 'resume' }>): void {
     if (!this.#context || tailOf(this.#context) !== tail) {
       this.#host.ledger.count('resume-of-another-session', true);
       this.#reconnect();
       return;
     }
+    // An answer for which nobody waits means nothing: the one before it did (6.5.2).
+    if (answer && this.#phase !== 'resuming') return;
     if (this.sender.widen(id8) === undefined) {
       this.#beginAnew();
       return;
     }
     this.#host.ledger.count('resumed', true);
     this.#ackOf({ id8 });
-    // One that comes within a retransmission time of our own is its answer; any other wants one (6.5.2).
-    const since = this.#clock.now() - this.#resumeAt;
-    if (this.#phase !== 'resuming' && since > this.sender.roundTrip.timeout) this.#sayResume();
+    if (!answer) this.#sayResume(true);
     this.#online();
   }
 

@@ -96,10 +96,15 @@ export class Answers {
     return session16 === this.#session16;
   }
 
-  resumeHeard(now: number, pace: Pace): void {
+  /** Whether a RESUME of ours waits for its answer. */
+  get resuming(): boolean {
+    return this.#resume?.outstanding ?? false;
+  }
+
+  resumeHeard(answer: boolean): void {
     this.#doubtful = false;
     this.#resume ??= new ResumeExchange();
-    this.#resume.heard(now, resumeTimeout(pace));
+    this.#resume.heard(answer);
   }
 
   oweReset(): void {
@@ -133,10 +138,15 @@ export class Answers {
     }
     if (this.#resume?.owed) {
       this.#saidWhole = false;
-      this.#resume.sent(pace.line.freeAt(now), resumeTimeout(pace));
+      const answer = this.#resume.sent(pace.line.freeAt(now), resumeTimeout(pace));
       // A RESUME counts as an ACK.
       const settled = this.#tell();
-      return encodeShort({ kind: ShortKind.RESUME, session16: this.#session16, id8: settled & 0xff });
+      return encodeShort({
+        kind: ShortKind.RESUME,
+        answer,
+        session16: this.#session16,
+        id8: settled & 0xff,
+      });
     }
     if (receiver.acks.urgent) return dialect.encodeAck(this.#tell(), receiver.credit, now);
     if (this.#pong) {

@@ -36,7 +36,12 @@ export type Heard =
   | { readonly kind: 'confirmed'; readonly messageId: number }
   | { readonly kind: 'ping' | 'pong'; readonly echo: number; readonly short: boolean }
   | { readonly kind: 'fragment'; readonly fragment: ShortFragment }
-  | { readonly kind: 'resume'; readonly session16: number; readonly messageId: number }
+  | {
+      readonly kind: 'resume';
+      readonly answer: boolean;
+      readonly session16: number;
+      readonly messageId: number;
+    }
   | { readonly kind: 'reset' };
 type PingType = typeof MessageType.PING | typeof MessageType.PONG;
 export type Numbered = NumberedMessage | Batch;
@@ -214,6 +219,7 @@ export class Dialect {
       case ShortKind.RESUME:
         return {
           kind: 'resume',
+          answer: frame.answer,
           session16: frame.session16,
           messageId: widenId8(frame.id8, unacknowledged),
         };

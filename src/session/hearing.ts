@@ -180,7 +180,7 @@ export class Hearing {
         break;
       }
       case 'resume':
-        this.#resumeHeard(heard.session16, heard.messageId, now);
+        this.#resumeHeard(heard);
         break;
       case 'reset':
         this.#effects.reset();
@@ -206,9 +206,11 @@ export class Hearing {
     }
   }
 
-  #resumeHeard(session16: number, messageId: number, now: number): void {
+  #resumeHeard({ answer, session16, messageId }: Extract<Heard, { readonly kind: 'resume' }>): void {
     if (this.#answers.isOurs(session16) && this.#sender.outbound.canHave(messageId)) {
-      if (this.claimed(messageId)) this.#answers.resumeHeard(now, this.#sender);
+      // An answer for which nobody waits means nothing: the one before it did.
+      if (answer && !this.#answers.resuming) return;
+      if (this.claimed(messageId)) this.#answers.resumeHeard(answer);
       return;
     }
     this.#effects.dropped('resume-mismatch');

@@ -1,22 +1,26 @@
 const MAX_TIMEOUT_MS = 10_000;
 
 /**
- * Our side of a RESUME exchange (clause 6.5.2): who has no RESUME outstanding answers one, who has takes it as the answer and repeats his until then. Of two sides that repeated
- * theirs, each would answer the other's for ever; so one that comes soon after our own is not answered.
+ * Our side of a RESUME exchange (clause 6.5.2): we ask, again and again until a RESUME of the peer is heard, and answer the peer that asks. Either says where its sender stands, so where both
+ * ask the question of the one is enough of an answer for the other.
  */
 export class ResumeExchange {
   #outstanding = false;
   #owed = false;
   #deadline: number | undefined;
   #doublings = 0;
-  #lastAt = Number.NEGATIVE_INFINITY;
 
   /** Whether a RESUME is to be sent now. */
   get owed(): boolean {
     return this.#owed;
   }
 
-  /** When it is to be repeated. */
+  /** Whether we asked and have heard nothing yet. */
+  get outstanding(): boolean {
+    return this.#outstanding;
+  }
+
+  /** When the question is to be repeated. */
   get deadline(): number | undefined {
     return this.#deadline;
   }
@@ -28,19 +32,18 @@ export class ResumeExchange {
   }
 
   /** A RESUME of the peer was heard. */
-  heard(now: number, timeoutMs: number): void {
-    const answers = this.#outstanding || now < this.#lastAt + timeoutMs;
+  heard(answer: boolean): void {
     this.stop();
-    this.#owed = !answers;
+    this.#owed = !answer;
   }
 
-  /** One was put on the line, which was free `from` then; unless it was an answer it is repeated after `timeoutMs`, doubled by each repetition. */
-  sent(from: number, timeoutMs: number): void {
+  /** What is owed was put on the line, which was free `from` then; a question is repeated after `timeoutMs`, doubled by each repetition. Gives whether it is an answer. */
+  sent(from: number, timeoutMs: number): boolean {
     this.#owed = false;
-    this.#lastAt = from;
-    if (!this.#outstanding) return;
+    if (!this.#outstanding) return true;
     this.#deadline = from + Math.min(MAX_TIMEOUT_MS, timeoutMs * 2 ** this.#doublings);
     if (this.#doublings < 16) this.#doublings += 1;
+    return false;
   }
 
   tick(now: number): void {

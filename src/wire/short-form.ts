@@ -60,9 +60,11 @@ export interface ShortReset {
   readonly kind: K['RESET'];
 }
 
-/** RESUME: `1 110 0000 | last two bytes of the SESSION_ID | id8 of the last received` (clause 6.5.2). */
+/** RESUME: `1 110 000A | last two bytes of the SESSION_ID | id8 of the last received` (clause 6.5.2). */
 export interface ShortResume {
   readonly kind: K['RESUME'];
+  /** `A`: it answers one, and wants no answer. */
+  readonly answer: boolean;
   /** The last two bytes of the SESSION_ID as a u16. */
   readonly session16: number;
   readonly id8: number;
@@ -94,6 +96,7 @@ const ALIAS_FOLLOWS = 15;
 const CREDIT_BIT = 0x01;
 const CONFIRMED_BIT = 0x02;
 const PONG_BIT = 0x01;
+const ANSWER_BIT = 0x01;
 const LAST_BIT = 0x01;
 
 /** Whether a frame that begins with this byte is of the short form (clause 1.3). */
@@ -143,7 +146,7 @@ function readShort(kind: number, low: number, reader: ByteReader): ShortFrame {
     case ShortKind.RESET:
       return { kind };
     case ShortKind.RESUME:
-      return { kind, session16: reader.u16(), id8: reader.u8() };
+      return { kind, answer: (low & ANSWER_BIT) !== 0, session16: reader.u16(), id8: reader.u8() };
     default:
       return {
         kind: ShortKind.FRAGMENT,
@@ -193,7 +196,7 @@ export function encodeShort(frame: ShortFrame): Uint8Array {
       writeFirst(out, frame.kind, 0);
       break;
     case ShortKind.RESUME:
-      writeFirst(out, frame.kind, 0);
+      writeFirst(out, frame.kind, frame.answer ? ANSWER_BIT : 0);
       out.u16(inRange(frame.session16, 0xffff)).u8(byte(frame.id8));
       break;
     case ShortKind.FRAGMENT:

@@ -84,7 +84,7 @@ requires(
       await node.sleep();
       await node.at(1000);
       expect(page).toContain(row((await node.wake(true)).bytes, 'RESUME'));
-      await node.in('e0070801');
+      await node.in('e1070801');
       expect(page).toContain(row((await node.at(50_000)).bytes, 'PING'));
     },
     BUILD_MS,

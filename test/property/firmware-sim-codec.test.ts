@@ -31,7 +31,12 @@ const shortFrame: fc.Arbitrary<ShortFrame> = fc.oneof(
   fc.record({ kind: fc.constant('ack' as const), confirmed: fc.boolean(), id8: byte, credit: byte }),
   fc.record({ kind: fc.constantFrom('ping' as const, 'pong' as const), echo: byte }),
   fc.constant({ kind: 'reset' as const }),
-  fc.record({ kind: fc.constant('resume' as const), tail: fc.integer({ min: 0, max: 65_535 }), id8: byte }),
+  fc.record({
+    kind: fc.constant('resume' as const),
+    answer: fc.boolean(),
+    tail: fc.integer({ min: 0, max: 65_535 }),
+    id8: byte,
+  }),
   fc.record({
     kind: fc.constant('fragment' as const),
     last: fc.boolean(),

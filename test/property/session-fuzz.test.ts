@@ -20,7 +20,7 @@ const plausible = fc.oneof(
     .record({ id8: fc.nat(255), confirmed: fc.boolean(), credit: fc.option(fc.nat(255), { nil: undefined }) })
     .map((ack) => encodeShort({ kind: ShortKind.ACK, ...ack })),
   fc
-    .record({ session16: fc.constantFrom(0x0708, 1), id8: fc.nat(255) })
+    .record({ answer: fc.boolean(), session16: fc.constantFrom(0x0708, 1), id8: fc.nat(255) })
     .map((resume) => encodeShort({ kind: ShortKind.RESUME, ...resume })),
   fc
     .record({ last: fc.boolean(), id8: fc.nat(2), index: fc.nat(4), bytes })

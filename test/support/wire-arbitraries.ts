@@ -176,7 +176,7 @@ export const shortFrame: Arbitrary<ShortFrame> = fc.oneof(
   fc.record({ kind: fc.constant(ShortKind.ACK), confirmed: flag, id8: u8, credit: maybe(u8) }),
   fc.record({ kind: fc.constant(ShortKind.PING), pong: flag, echo: u8 }),
   fc.record({ kind: fc.constant(ShortKind.RESET) }),
-  fc.record({ kind: fc.constant(ShortKind.RESUME), session16: u16, id8: u8 }),
+  fc.record({ kind: fc.constant(ShortKind.RESUME), answer: fc.boolean(), session16: u16, id8: u8 }),
   fc.record({
     kind: fc.constant(ShortKind.FRAGMENT),
     last: flag,

@@ -134,6 +134,13 @@ void hsk_put_token(void) {
     hsk_end();
 }
 
+void hsk_put_disconnect(void) {
+    put_header(DISCONNECT, 8);
+    put_section(REASON, 2);
+    put32((uint32_t)STATE_LOST << 16);
+    hsk_end();
+}
+
 void hsk_put_resume(void) {
     put_header(CONNECT_RESUME, 40);
     put_long_section(MESSAGE_ID, hsk.received);
@@ -191,12 +198,7 @@ uint8_t hsk_put_readings(uint8_t index) {
 
 bool hsk_read_message(struct hsk_message *message, uint8_t *frame, hsk_size length) {
     hsk_size left = (hsk_size)(length - 8);
-    if (length < 8 || frame[0]) return false;
-#if HSK_FRAME > 255
-    if ((frame[2] << 8 | frame[3]) != left) return false;
-#else
-    if (frame[2] || frame[3] != left) return false;
-#endif
+    if (length < 8) return false;
 #if HSK_STRICT
     if (!hsk_strict(frame, length)) return false;
 #endif
@@ -232,7 +234,7 @@ bool hsk_read_message(struct hsk_message *message, uint8_t *frame, hsk_size leng
         } else if (low == TOPIC) {
             hsk.command.topic = at;
             hsk.command.topic_length = size;
-        } else if (low == ALIAS_ID && size == 1) {
+        } else if (low == ALIAS_ID) {
             hsk.command.alias = *at;
         } else if (low == SESSION_ID && size == 8 && success) {
             hsk_copy(hsk.session_id, at, 8);
@@ -245,6 +247,8 @@ bool hsk_read_message(struct hsk_message *message, uint8_t *frame, hsk_size leng
             }
             /* In 256 ms; of more than 4 hours the rest, and so never too long. */
             uint16_t time = (uint16_t)(at[1] << 8 | at[2]);
+            /* What expired on its way is a number and nothing else, clause 5.5.6. */
+            if (low == EXPIRY && time == 0 && !(at[0] | at[3])) message->type = ALIAS;
             if (low == KEEP_ALIVE && success) hsk.keep_alive = time;
             if (low == RETRY_AFTER) message->pause = time > 126 ? 127 : (uint8_t)(time + 1);
         }

@@ -130,7 +130,6 @@ struct hsk_node {
     uint8_t credit;       /* granted by the gateway */
     uint8_t granted;      /* to the gateway, plus 1; 0: nothing was ever said */
     uint8_t recover;      /* up to this number each ACK sends the next message again */
-    uint8_t resume_at; /* when the last RESUME was sent, in 256 ms */
     uint8_t doublings;
     uint8_t repeats;
     uint8_t count;    /* readings in the queue */

@@ -85,13 +85,18 @@ enum {
     SESSION_ID = 0x04,
     MESSAGE_ID = 0x05,
     TOPIC = 0x06,
+    REASON = 0x07,
     RESUME_KEY = 0x08,
     CLIENT_NAME = 0x0D,
     RETRY_AFTER = 0x0F,
+    EXPIRY = 0x12,
     ALIAS_ID = 0x16,
     LAYOUT = 0x17,
     ALIAS_ENTRY = 0x1C
 };
+
+/* Reason of a DISCONNECT by a node whose gateway has lost state, clauses 4.3 and 6.5.6 */
+#define STATE_LOST 13
 
 /* Kinds of the short form with their bit 7 and an empty low nibble, clause 6.1 */
 enum {
@@ -126,6 +131,7 @@ void hsk_end(void);
 
 void hsk_put_token(void);
 void hsk_put_resume(void);
+void hsk_put_disconnect(void);
 #if HSK_DECLARE
 void hsk_put_subscribe(void);
 #endif
@@ -157,7 +163,7 @@ void hsk_count(uint8_t counter);
 /* The two may overlap if `to` comes first. */
 void hsk_copy(void *to, const void *from, uint16_t length) SELDOM_INLINE;
 /* In 256 ms. */
-uint16_t hsk_slow_clock(void) SELDOM_INLINE;
+#define hsk_slow_clock() ((uint16_t)(hsk.now >> 8))
 /* Milliseconds since it was taken. Called from several places, and longer than a call. */
 uint32_t hsk_age(const struct hsk_reading *reading) SELDOM_INLINE;
 void hsk_remove(uint8_t index);

@@ -6,7 +6,6 @@
 #define MOST_TIMEOUT 10000u
 #define MOST_SAMPLE 4000
 #define CONNECT_EVERY 4 /* 256 ms: clauses 5.3.6 and 6.5.4 say a second */
-#define RESUME_ANSWERED 2 /* 256 ms: stands for the retransmission time of clause 6.5.2 */
 #define NONE_YET 255 /* doublings before the first sending, which expire() counts like an expiry */
 #define FULL_CREDIT 127
 #define REPEATS_THAT_TELL_OF_LOSS 2
@@ -86,13 +85,12 @@ static void send_ack(void) {
     hsk_end();
 }
 
-static void send_resume(void) {
-    hsk_begin(KIND_RESUME);
+/* `first` is KIND_RESUME, with bit 0 for an answer. */
+static void send_resume(uint8_t first) {
+    hsk_begin(first);
     hsk_put_bytes(hsk.session_id + 6, 2);
     hsk_put((uint8_t)hsk.received);
     hsk_end();
-    hsk.resume_at = (uint8_t)hsk_slow_clock();
-    arm();
 }
 
 static void send_ping(uint8_t first, uint8_t echo) {
@@ -230,7 +228,9 @@ static void go_up(void) {
 /* `id8` is of the last message that the gateway has. Where that cannot be it has lost state (6.5.6), and only a new session brings the two together. */
 static void go_on(uint8_t id8) {
     go_up();
-    if (!acknowledge(id8)) wait_in(HSK_CONNECTING, 0);
+    if (acknowledge(id8)) return;
+    hsk_put_disconnect();
+    wait_in(HSK_CONNECTING, 0);
 }
 
 /* No context there: CONNECT_RESUME, but never more than one a second, clause 6.5.4. */
@@ -328,7 +328,9 @@ static void resumed(const uint8_t *frame) {
         return;
     }
     uint8_t id8 = frame[3];
-    if (hsk.state != HSK_RESUMING && (uint8_t)(hsk_slow_clock() - hsk.resume_at) >= RESUME_ANSWERED) send_resume();
+    if (!(frame[0] & 1)) send_resume(KIND_RESUME | 1);
+    /* An answer for which nobody waits: the one before it did. */
+    else if (hsk.state != HSK_RESUMING) return;
     go_on(id8);
 }
 
@@ -393,7 +395,7 @@ static bool long_form(uint8_t *frame, hsk_size length) {
     uint8_t type = message.type;
     uint8_t state = hsk.state;
     if (type == CONNACK_SUCCESS) {
-        if (state == HSK_CONNECTING || state == HSK_UP) connected();
+        connected();
     } else if (state < HSK_RESUMING) {
         if (type == CONNACK_RESUMED && state == HSK_REJOINING) {
             go_on(message.id8);
@@ -456,7 +458,7 @@ static void expire(void) {
         return;
     }
     if (hsk.state == HSK_RESUMING) {
-        send_resume();
+        send_resume(KIND_RESUME);
     } else if (waits()) {
         hsk.repeats = 0;
         lost();

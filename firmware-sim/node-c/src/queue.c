@@ -11,10 +11,6 @@ void hsk_copy(void *to, const void *from, uint16_t length) {
     while (length--) *out++ = *in++;
 }
 
-uint16_t hsk_slow_clock(void) {
-    return (uint16_t)(hsk.now >> 8);
-}
-
 uint32_t hsk_age(const struct hsk_reading *reading) {
     return hsk.now - reading->taken;
 }

@@ -6,7 +6,7 @@
 #define BIT(section) (1UL << ((section)-1))
 
 enum { CLIENT_ID = 0x03, RESUME_WINDOW = 0x09, SERVER_TIME = 0x0A, REQUEST_ID = 0x0B, ECHO = 0x0C, VERSION = 0x0E };
-enum { REASON = 0x07, RETAIN = 0x11, EXPIRY = 0x12, RESPONSE_TOPIC = 0x13, CORRELATION = 0x14, CONNECTION_ID = 0x18, KEY = 0x19, PORT = 0x1A };
+enum { RETAIN = 0x11, RESPONSE_TOPIC = 0x13, CORRELATION = 0x14, CONNECTION_ID = 0x18, KEY = 0x19, PORT = 0x1A };
 
 struct rule {
     uint8_t type;
@@ -151,6 +151,7 @@ static bool are_entries(const uint8_t *at, const uint8_t *end) {
 
 bool hsk_strict(const uint8_t *message, hsk_size length) {
     const uint8_t *end = message + length;
+    if (message[0] || get16(message + 2) != length - 8) return false;
     for (uint8_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (rules[i].type == message[1]) return are_sections(message + 8, end, &rules[i]) && are_entries(message + 8, end);
     }

@@ -96,7 +96,7 @@ describe('CONFIRMED', () => {
     const next = await served.restart();
     const again = next.peer(wireCapabilities);
     await settle();
-    await again.sayShort({ kind: ShortKind.RESUME, session16: sessionEnd(again), id8: 0 });
+    await again.sayShort({ kind: ShortKind.RESUME, answer: true, session16: sessionEnd(again), id8: 0 });
     await next.pass(100);
     const heard = (): readonly number[] =>
       again.short.flatMap((frame) => (frame.kind === ShortKind.ACK && frame.confirmed ? [frame.id8] : []));

@@ -80,7 +80,7 @@ test('6.5.5: RESUME is good only at the place where the session was established'
   const served = await ServedBroker.open({ clients: [clientConfig('node')] });
   const { connack } = await served.connected('node', {}, wireCapabilities);
   const [high = 0, low = 0] = connack.sessionId.slice(-2);
-  const resume = { kind: ShortKind.RESUME, session16: (high << 8) | low, id8: 0 } as const;
+  const resume = { kind: ShortKind.RESUME, answer: false, session16: (high << 8) | low, id8: 0 } as const;
   const stranger = served.peer({ ...wireCapabilities, place: '/dev/ttyOther' });
   await stranger.sayShort(resume);
   expect(stranger.short).toEqual([{ kind: ShortKind.RESET }]);

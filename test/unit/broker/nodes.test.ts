@@ -110,7 +110,7 @@ describe('a node on a wire', () => {
     await next.pass(0);
     const tail = Number.parseInt(hex(connack.sessionId).slice(-4), 16);
     expect(again.short).toMatchObject([{ kind: ShortKind.RESUME, session16: tail, id8: 1 }]);
-    await again.sayShort({ kind: ShortKind.RESUME, session16: tail, id8: 2 });
+    await again.sayShort({ kind: ShortKind.RESUME, answer: true, session16: tail, id8: 2 });
     await next.pass(linger);
     expect(commands(again)).toEqual([3]);
     await again.sayShort(
@@ -168,7 +168,7 @@ describe('a node on a wire', () => {
     const [resume] = again.short.slice(tail);
     if (resume?.kind !== ShortKind.RESUME) throw new Error('no RESUME');
     await again.sayShort(
-      { kind: ShortKind.RESUME, session16: resume.session16, id8: 0 },
+      { kind: ShortKind.RESUME, answer: true, session16: resume.session16, id8: 0 },
       { kind: ShortKind.PUBLISH, alias: 9, content: new Uint8Array([7]) },
     );
     await next.broker.publish(command('extra/1', 1), upstream);
@@ -269,7 +269,7 @@ describe('a node on a wire', () => {
     await served.pass(0);
     const [resume] = again.short;
     if (resume?.kind !== ShortKind.RESUME) throw new Error('no RESUME');
-    await again.sayShort({ ...resume, id8: 0 });
+    await again.sayShort({ ...resume, answer: true, id8: 0 });
     await served.pass(linger);
     expect(commands(again)).toEqual([5]);
   });

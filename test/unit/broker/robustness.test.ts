@@ -76,7 +76,7 @@ describe('6.5.6: lost state', () => {
     await command(served, 1);
     await command(served, 2);
     await peer.sayShort({ kind: ShortKind.ACK, confirmed: false, id8: 2 });
-    await peer.sayShort({ kind: ShortKind.RESUME, session16: tailOf(connack), id8: 1 });
+    await peer.sayShort({ kind: ShortKind.RESUME, answer: false, session16: tailOf(connack), id8: 1 });
     expect(peer.short.at(-1)).toEqual({ kind: ShortKind.RESET });
     expect(served.connections.describe()).toEqual([]);
     await peer.say(connectResume(connack, 1));

@@ -9,6 +9,8 @@ const describe = requires('gcc', 'libc6-dev', 'make', 'flock');
 const CONNECT_TOKEN = '0001';
 const CONNECT_RESUME = '0002';
 const DISCONNECT = '007f000000000000';
+/** With reason 13. */
+const DISCONNECT_STATE_LOST = '007f00080000000001070002000d0000';
 /** A reading that fits the profiles of the simulated nodes: u32 and i16. */
 const READING = '0000002a07d0';
 
@@ -52,7 +54,7 @@ describe('the session of a node in C', () => {
     expect(await node.in(welcome())).toMatchObject({ state: 'up', sent: [`9101${READING}`] });
     // Of several CONNACK_SUCCESS the last one holds (5.3.6).
     await node.in(welcome('0a0b'));
-    expect((await node.in('e00a0b01')).state).toBe('up');
+    expect((await node.in('e00a0b00')).sent).toContain('e10a0b00');
     expect(await node.in('e0070801')).toMatchObject({ state: 'rejoining' });
   });
 
@@ -105,6 +107,21 @@ describe('the session of a node in C', () => {
     expect((await node.in('b002')).sent).toEqual([expect.stringMatching(/^a103/v)]);
     expect((await node.in('b003')).sent).toEqual([expect.stringMatching(/^a104/v)]);
     expect(await node.in('b004')).toMatchObject({ sent: [], waiting: 0 });
+  });
+
+  test('what goes out of sleep and is lost is sent again after a retransmission time', async () => {
+    await node.in(welcome());
+    for (const taken of ['before', 'after']) {
+      const ms = taken === 'before' ? 10_000 : 50_000;
+      await node.sleep();
+      await node.at(ms);
+      if (taken === 'before') await node.take('01');
+      await node.wake();
+      if (taken === 'after') await node.take('01');
+      expect((await node.at(ms + 900)).sent).toEqual([]);
+      expect((await node.at(ms + 1100)).sent).toHaveLength(1);
+      await node.in(taken === 'before' ? 'b001' : 'b002');
+    }
   });
 
   test('an ACK that repeats twice sends the oldest message again, once', async () => {
@@ -183,6 +200,29 @@ describe('the session of a node in C', () => {
     expect(await node.in(alias)).toMatchObject({ told: '', sent: ['b005'] });
   });
 
+  test('5.5.6: a command that expired on its way has a number and is not carried out', async () => {
+    await node.in(welcome());
+    const publish = (id8: string, expiry: string): string =>
+      `0022001800000000 01050004 000000${id8} 01060003 73657400 01120004 ${expiry}`;
+    expect(await node.in(publish('01', '00000000'))).toMatchObject({ told: '', sent: ['b001'] });
+    // What has something left is a command, also an empty one.
+    for (const [id8, expiry] of [
+      ['02', '00000001'],
+      ['03', '01000000'],
+    ] as const)
+      expect(await node.in(publish(id8, expiry))).toMatchObject({
+        told: 'command topic set content -',
+        sent: [`b0${id8}`],
+      });
+  });
+
+  test('3.2.3: a section type that it does not know is skipped, also where its low byte is one that it knows', async () => {
+    await node.in(welcome());
+    const publish =
+      '0022002000000000 01050004 00000001 01060003 73657400 02060001 78000000 80010001 44000000';
+    expect(await node.in(publish)).toMatchObject({ told: 'command topic set content 44' });
+  });
+
   test('an application that is busy leaves the command with the gateway', async () => {
     await node.in(welcome());
     await node.busy();
@@ -192,20 +232,23 @@ describe('the session of a node in C', () => {
     expect(await node.in('920111')).toMatchObject({ told: 'command alias 2 content 11', sent: ['b1017f'] });
   });
 
-  test('answers a RESUME, but not the answer to its own, and sends the rest again', async () => {
+  test('6.5.2: answers each RESUME at once, also just after its own, but no answer, and sends the rest again', async () => {
     await node.in(welcome());
     await node.take('01');
     await node.take('02');
     await node.at(3000);
     const answered = await node.in('e0070801');
-    expect(answered.sent[0]).toBe('e0070800');
+    expect(answered.sent[0]).toBe('e1070800');
     expect(answered.sent[1]).toMatch(/^a102/v);
     expect(answered.told).toBe('acknowledged 01');
     await node.sleep();
     await node.at(9000);
     expect((await node.wake(true)).sent).toEqual(['e0070800']);
-    const rest = await node.in('e0070801');
+    const rest = await node.in('e1070801');
     expect(rest.sent).toEqual([expect.stringMatching(/^a102/v)]);
+    // An answer for which nobody waits means nothing; the gateway's own question wants one.
+    expect((await node.in('e1070801')).sent).toEqual([]);
+    expect((await node.in('e0070801')).sent[0]).toBe('e1070800');
     // Repeated until it is answered.
     await node.in('b002');
     await node.sleep();
@@ -269,8 +312,23 @@ describe('the session of a node in C', () => {
     }
     const { state, sent, waiting } = await node.in(frame);
     expect({ state, waiting }).toEqual({ state: 'connecting', waiting: 1 });
+    expect(sent.at(-2)).toBe(DISCONNECT_STATE_LOST);
     expect(sent.at(-1)?.slice(0, 4)).toBe(CONNECT_TOKEN);
     expect((await node.in(welcome('0a0b'))).sent.at(-1)).toMatch(/^(?:910103|a10101.*03$)/v);
+  });
+
+  test('6.5.7: notices any loss of up to 255 numbers less those in flight, by the low byte alone', async () => {
+    const unnoticed: number[] = [];
+    for (let lost = 1; lost <= 256; lost += 1) {
+      await node.start();
+      await node.in(welcome());
+      await node.take('01');
+      await node.in('b001');
+      for (const content of ['02', '03', '04']) await node.take(content);
+      const { state } = await node.in(`e00708${((257 - lost) % 256).toString(16).padStart(2, '0')}`);
+      if (state === 'up') unnoticed.push(lost);
+    }
+    expect(unnoticed).toEqual([253, 254, 255, 256]);
   });
 
   test('a refused reading is told as such', async () => {
@@ -306,6 +364,26 @@ describe('the session of a node in C', () => {
     expect(anew.sent.at(-1)).toMatch(/^(?:910202|a10201.*02$)/v);
   });
 
+  test('a reading is sent again also where a SUBSCRIBE waits whose acknowledgement cannot be told', async () => {
+    await node.start('a/#');
+    await node.in(welcome());
+    await node.in('b001');
+    for (let number = 2; number <= 256; number += 1) {
+      const id8 = (number % 256).toString(16).padStart(2, '0');
+      await node.take('01');
+      await node.in(`b0${id8}`);
+    }
+    await node.reset();
+    // 256 messages have arrived: the low byte is that of none.
+    await node.in('e1070800');
+    await node.take('02');
+    expect((await node.at(3000)).sent).toEqual([
+      expect.stringMatching(/^0020/v),
+      expect.stringMatching(/^a101.*02$/v),
+    ]);
+    expect(await node.in('b001')).toMatchObject({ waiting: 0 });
+  });
+
   test('a command in fragments is joined; a gap discards the piece', async () => {
     await node.in(welcome());
     expect((await node.in('f00700 9201')).sent).toEqual([]);
@@ -330,13 +408,13 @@ describe('the session of a node in C', () => {
     await node.take('03');
     const reset = await node.reset();
     expect(reset).toMatchObject({ state: 'resuming', waiting: 3, sent: ['e0070801'] });
-    const up = await node.in('e0070801');
+    const up = await node.in('e1070801');
     expect(up.told).toBe('acknowledged 01');
     expect(up.sent).toEqual([
       expect.stringMatching(/^(?:910202|a10201.*02$)/v),
       expect.stringMatching(/^(?:910303|a10301.*03$)/v),
     ]);
-    expect(await node.in('920111')).toMatchObject({ told: '', sent: ['b001'] });
+    expect(await node.in('920111')).toMatchObject({ told: '', sent: ['b1017f'] });
   });
 
   test('a reset in the middle of a write costs the record that was being written, and no other', async () => {
@@ -369,7 +447,7 @@ class ModelGateway {
     }
     if (frame.startsWith(CONNECT_RESUME)) return [this.#session === 0 ? expired() : resumed(this.#received)];
     if (frame.startsWith('e0'))
-      return frame.slice(2, 6) === this.#id ? [`e0${this.#id}${this.#id8}`] : ['d0'];
+      return frame.slice(2, 6) === this.#id ? [`e1${this.#id}${this.#id8}`] : ['d0'];
     if (!frame.startsWith('9') && !frame.startsWith('a')) return [];
     if (this.#session === 0) return ['d0'];
     const id =

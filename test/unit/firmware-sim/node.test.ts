@@ -48,6 +48,24 @@ describe('a node on a good line', () => {
     for (const { takenAt } of gateway.taken) expect(Math.abs(takenAt)).toBeLessThan(5);
   });
 
+  test('5.5.6: a command that expired on its way has a number and is not carried out', () => {
+    const { clock, gateway, node } = setUp();
+    node.start();
+    clock.advance(500);
+    const publish = (id: number, expiry: number): void =>
+      gateway.sayLong(message.publish, [
+        make('messageId', [id, 4]),
+        make('topic', 'n/set'),
+        make('expiry', [expiry, 4]),
+      ]);
+    publish(1, 0);
+    publish(2, 1);
+    clock.advance(500);
+    expect(gateway.acknowledgedDeliveries).toEqual([1, 2]);
+    expect(node.ledger.counts.get('expired')).toBe(1);
+    expect(node.ledger.commands).toHaveLength(1);
+  });
+
   test('keeps no more in flight than the line drains in a tenth of a second', () => {
     const { clock, gateway, node, line, take } = setUp({ ...none, baud: 9600 });
     node.start();
@@ -257,15 +275,18 @@ describe('RESUME and RESET', () => {
     expect([...reading().acknowledged]).toEqual(upTo(5));
   });
 
-  test('6.5.2: two sides that repeat RESUME come to rest', () => {
+  test('6.5.2: each RESUME is answered, however soon it follows another, and an answer never', () => {
     const { clock, gateway, node } = setUp();
+    const answers = (): boolean[] =>
+      gateway.short.flatMap((frame) => (frame.kind === 'resume' ? [frame.answer] : []));
     node.start();
     clock.advance(1000);
-    gateway.resume();
-    gateway.resume();
-    gateway.resume();
+    for (let round = 0; round < 3; round++) gateway.resume();
     clock.advance(10_000);
-    expect(gateway.short.filter(({ kind }) => kind === 'resume').length).toBeLessThan(3);
+    expect(answers()).toEqual([true, true, true]);
+    gateway.resume(true);
+    clock.advance(10_000);
+    expect(answers()).toHaveLength(3);
   });
 
   test('a reboot that keeps everything begins with RESUME and loses nothing', () => {

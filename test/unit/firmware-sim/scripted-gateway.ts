@@ -94,10 +94,11 @@ export class ScriptedGateway {
     this.say({ kind: 'ack', confirmed: false, id8: this.session.received % 256, ...credit });
   }
 
-  resume(): void {
+  /** @param answer to a RESUME of the node's */
+  resume(answer = false): void {
     if (!this.session) return;
     const tail = toUint(this.session.sessionId.subarray(-2));
-    this.say({ kind: 'resume', tail, id8: this.session.received % 256 });
+    this.say({ kind: 'resume', answer, tail, id8: this.session.received % 256 });
   }
 
   /** Delivers a command reliably; again every 200 ms until it is acknowledged. */
@@ -209,8 +210,8 @@ export class ScriptedGateway {
         break;
       case 'resume':
         this.#acknowledged(frame.id8);
-        if (frame.tail === toUint(session.sessionId.subarray(-2))) this.resume();
-        else this.say({ kind: 'reset' });
+        if (frame.tail !== toUint(session.sessionId.subarray(-2))) this.say({ kind: 'reset' });
+        else if (!frame.answer) this.resume(true);
         break;
       case 'ping':
         this.say({ kind: 'pong', echo: frame.echo });

@@ -22,18 +22,18 @@ function underWay(side: 'server' | 'client', sent: number, acknowledged: number)
 describe('6.5.6: a peer that has lost state', () => {
   test.each(['client', 'server'] as const)('shows in its RESUME to a %s, which then keeps still', (side) => {
     const { machine, hear, take, events } = underWay(side, 5, 3);
-    hear({ kind: ShortKind.RESUME, session16, id8: 2 }, 20);
+    hear({ kind: ShortKind.RESUME, answer: false, session16, id8: 2 }, 20);
     expect(events).toEqual(['state lost: 2 of 3']);
     expect(take()).toEqual([]);
     expect(machine.deadline).toBeUndefined();
-    hear({ kind: ShortKind.RESUME, session16, id8: 3 }, 30);
+    hear({ kind: ShortKind.RESUME, answer: false, session16, id8: 3 }, 30);
     expect(events).toHaveLength(1);
   });
 
   test('does not show in a RESUME that claims what was acknowledged, or more', () => {
     const { hear, events } = underWay('client', 5, 3);
-    hear({ kind: ShortKind.RESUME, session16, id8: 3 }, 20);
-    hear({ kind: ShortKind.RESUME, session16, id8: 4 }, 2000);
+    hear({ kind: ShortKind.RESUME, answer: false, session16, id8: 3 }, 20);
+    hear({ kind: ShortKind.RESUME, answer: false, session16, id8: 4 }, 2000);
     expect(events).toEqual(['acknowledged 4 tag -']);
   });
 
@@ -72,7 +72,7 @@ describe('6.5.7: a session that comes from disk', () => {
     expect(take()).toMatchObject(both);
     tickUntil(1500);
     expect(take()).toMatchObject(both);
-    hear({ kind: ShortKind.RESUME, session16, id8: 0 }, 1600);
+    hear({ kind: ShortKind.RESUME, answer: true, session16, id8: 0 }, 1600);
     machine.sendResume(5000);
     tickUntil(5000);
     expect(take()).toMatchObject([{ kind: ShortKind.RESUME, id8: 300 & 0xff }]);

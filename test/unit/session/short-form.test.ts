@@ -434,7 +434,7 @@ describe('a line that is busy', () => {
 });
 
 describe('RESUME and RESET (clause 6.5)', () => {
-  const resume = { kind: ShortKind.RESUME, session16: 0x0708 } as const;
+  const resume = { kind: ShortKind.RESUME, answer: false, session16: 0x0708 } as const;
 
   test('RESUME is repeated until it is answered, and holds what is reliable (6.5.2)', () => {
     const lone = loneSession({ received: 9, sent: 4, restored: true });
@@ -450,7 +450,7 @@ describe('RESUME and RESET (clause 6.5)', () => {
       { ...resume, id8: 9 },
       { ...resume, id8: 9 },
     ]);
-    hear({ ...resume, id8: 5 }, 3600);
+    hear({ ...resume, answer: true, id8: 5 }, 3600);
     expect(take()).toMatchObject([{ id8: 6 }]);
     expect(lone.events).toEqual(['acknowledged 5 tag -']);
   });
@@ -462,14 +462,30 @@ describe('RESUME and RESET (clause 6.5)', () => {
     for (const value of [1, 2, 3]) machine.sendReliable(reading(value), 0);
     take();
     hear({ ...resume, id8: 1 }, 10);
-    expect(take()).toMatchObject([{ ...resume, id8: 0 }, { id8: 2 }, { id8: 3 }]);
+    expect(take()).toMatchObject([{ ...resume, answer: true, id8: 0 }, { id8: 2 }, { id8: 3 }]);
   });
 
-  test('a RESUME soon after our own is not answered, so that two sides which repeated theirs come to rest (6.5.2)', () => {
+  test('each RESUME is answered, however soon it follows another, and an answer never (6.5.2)', () => {
     const lone = loneSession();
     lone.machine.attach(fast, 0, 0);
-    for (const now of [0, 999, 1001]) lone.hear({ ...resume, id8: 0 }, now);
-    expect(lone.take()).toHaveLength(2);
+    for (const now of [0, 1, 2]) lone.hear({ ...resume, id8: 0 }, now);
+    expect(lone.take()).toEqual(Array.from({ length: 3 }, () => ({ ...resume, answer: true, id8: 0 })));
+    lone.hear({ ...resume, answer: true, id8: 0 }, 3);
+    expect(lone.take()).toEqual([]);
+  });
+
+  test('where both sides ask, each answers the other, and neither waits any longer (6.5.2)', () => {
+    const lone = loneSession({ sent: 2, restored: true });
+    lone.machine.sendReliable(reading(3), 0);
+    lone.machine.attach(fast, 0, undefined);
+    lone.machine.sendResume(0);
+    lone.take();
+    lone.hear({ ...resume, id8: 2 }, 1);
+    expect(lone.take()).toMatchObject([{ ...resume, answer: true, id8: 0 }, { id8: 3 }]);
+    // Its answer to our question comes too late to tell anything new.
+    lone.hear({ ...resume, answer: true, id8: 2 }, 2);
+    lone.tickUntil(40);
+    expect(lone.take()).toEqual([]);
   });
 
   test('says only what is settled: it counts as an ACK (6.5.2)', () => {
@@ -477,7 +493,7 @@ describe('RESUME and RESET (clause 6.5)', () => {
     lone.machine.attach(fast, 0, 0);
     lone.hear({ kind: ShortKind.PUBLISH_RELIABLE, alias: 1, id8: 1, content }, 0);
     lone.hear({ ...resume, id8: 0 }, 0);
-    expect(lone.take()).toEqual([{ ...resume, id8: 0 }]);
+    expect(lone.take()).toEqual([{ ...resume, answer: true, id8: 0 }]);
   });
 
   test.each([

@@ -19,7 +19,7 @@ describe('what no short frame can say is not written', () => {
     ['a whole MESSAGE_ID for id8', { kind: ShortKind.PUBLISH_RELIABLE, alias: 0, id8: 256, content: none }],
     ['a batch of none', { kind: ShortKind.PUBLISH_BATCH, alias: 0, id8: 0, count: 0, readings: none }],
     ['a credit above 255', { kind: ShortKind.ACK, confirmed: false, id8: 0, credit: 256 }],
-    ['a session of 3 bytes', { kind: ShortKind.RESUME, session16: 0x1_0000, id8: 0 }],
+    ['a session of 3 bytes', { kind: ShortKind.RESUME, answer: false, session16: 0x1_0000, id8: 0 }],
   ];
 
   test.each(broken)('%s', (_, frame) => {
