@@ -452,9 +452,10 @@ export class HashikeClient {
     if (this.#ended) return;
     this.#ended = { error };
     this.#retry?.cancel();
-    for (const { reject } of this.#pending.take()) reject(error ?? closedError());
+    // Before what is pending: a subscription that is being made again ends as the client does.
     for (const subscription of this.#subscriptions) subscription.finish(error);
     this.#presence.finish(error);
+    for (const { reject } of this.#pending.take()) reject(error ?? closedError());
     this.#requests.fail(error ?? closedError());
     this.#udp.lost();
     this.#link?.close();

@@ -249,6 +249,22 @@ describe('the client', () => {
   });
 });
 
+test('close ends a reader whose subscription is being made again, without an error', async () => {
+  const server = new ScriptedServer();
+  const client = await server.connect();
+  const subscribing = client.subscribe('x');
+  await settle();
+  await server.peer.say(ack(1));
+  const subscription = await subscribing;
+  await server.broken({ type: MessageType.CONNACK_FAILED_SESSION_EXPIRED, timestamp: 0 });
+  await settle();
+  await server.peer.say(success(2));
+  expect(server.peer.heard(MessageType.SUBSCRIBE)).toHaveLength(1);
+  const next = subscription.next();
+  await client.close();
+  expect((await next).done).toBe(true);
+});
+
 test('the address is a URL or a host and a port', () => {
   expect(() => settingsOf({ token: 't', url: 'hashike://[::1]:99' })).not.toThrow();
   for (const url of ['localhost:99', 'mqtt://x', 'hashike://', 'http://a b']) {
