@@ -21,7 +21,7 @@ if (name === undefined) {
 try {
   const place = await enter({ ...values, name, room });
   console.log(`* you are in ${room}`);
-  const listening = listen(place);
+  const listening = Promise.all([listen(place), look(place)]);
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() !== '') await place.say(line);
   }
@@ -35,4 +35,8 @@ try {
 
 async function listen({ heard }) {
   for await (const { name: who, text } of heard()) console.log(`${who}: ${text}`);
+}
+
+async function look({ people }) {
+  for await (const { name: who, joined } of people()) console.log(`* ${who} ${joined ? 'is here' : 'left'}`);
 }

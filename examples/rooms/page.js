@@ -1,7 +1,7 @@
 /** A room in a page; `?ws=wss://…` names a gateway elsewhere. */
 import { enter } from './room.js';
 
-const [door, mouth, state, said] = ['door', 'mouth', 'state', 'said'].map((id) =>
+const [door, mouth, state, people, said] = ['door', 'mouth', 'state', 'people', 'said'].map((id) =>
   document.getElementById(id),
 );
 const url = new URLSearchParams(location.search).get('ws') ?? `ws://${location.hostname}:7859`;
@@ -16,7 +16,7 @@ door.addEventListener('submit', async (event) => {
     mouth.hidden = false;
     state.textContent = `${name} in ${room}`;
     mouth.addEventListener('submit', (spoken) => say(spoken, place));
-    for await (const { name: who, text } of place.heard()) show(`${who}: ${text}`);
+    await Promise.all([listen(place), look(place)]);
   } catch (error) {
     complain(error);
   }
@@ -36,11 +36,24 @@ async function say(event, place) {
   mouth.classList.remove('waiting');
 }
 
-function show(text) {
+async function listen({ heard }) {
+  for await (const { name, text } of heard()) add(said, `${name}: ${text}`).scrollIntoView();
+}
+
+/** Keeps the list of those who are here. */
+async function look({ people: comingAndGoing }) {
+  const lines = new Map();
+  for await (const { name, joined } of comingAndGoing()) {
+    if (joined) lines.set(name, add(people, name));
+    else lines.get(name)?.remove();
+  }
+}
+
+function add(list, text) {
   const line = document.createElement('li');
   line.textContent = text;
-  said.append(line);
-  line.scrollIntoView();
+  list.append(line);
+  return line;
 }
 
 function complain({ message }) {

@@ -1,4 +1,4 @@
-/** A room: everybody who is in it hears what anybody in it says. The same code runs in Node and in a page. */
+/** A room: everybody who is in it hears what anybody in it says, and sees who comes and goes. The same code runs in Node and in a page. */
 import { connect, contentSections, encodeContent } from 'hashike/client';
 
 const TEXT = 0x8000;
@@ -7,7 +7,9 @@ const TEXT = 0x8000;
 export async function enter({ url, token, name, room }) {
   const client = await connect({ url, token, clientName: name });
   const topic = `rooms/${room}`;
+  // To hear what is said in a room is to be in it: present on a topic is who has subscribed to it.
   const messages = await client.subscribe(topic);
+  const presence = await client.watch(topic);
   return {
     /** Resolves when the gateway has it. Broken connections do not matter: it arrives once, and in order. */
     say: (text) => client.publish(topic, encodeContent([{ contentType: TEXT, value: utf8(text) }])),
@@ -17,6 +19,10 @@ export async function enter({ url, token, name, room }) {
         const said = contentSections(content).find(({ contentType }) => contentType === TEXT);
         if (said) yield { name: nameOf(publisher), text: new TextDecoder().decode(said.value) };
       }
+    },
+    /** Who comes and who leaves; at first, those who are there. A broken connection is no leave, as long as it comes back. */
+    async *people() {
+      for await (const { clientId, joined } of presence) yield { name: nameOf(clientId), joined };
     },
     leave: () => client.close(),
   };

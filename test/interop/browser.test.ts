@@ -89,6 +89,23 @@ describe('a browser', () => {
     ]);
   });
 
+  test('sees who is in its room, who comes and who leaves', async () => {
+    const page = await opened(`?ws=ws://127.0.0.1:${rooms.ports.webSocket}`);
+    await page.fill('[name=name]', 'ann');
+    await page.fill('[name=room]', 'hall');
+    await page.click('#door button');
+    await page.waitForSelector('#people li:has-text("ann")');
+    const bob = await native('bob');
+    const watching = await bob.watch('rooms/hall');
+    expect((await watching.next()).value).toMatchObject({ clientId: 'person/ann', joined: true });
+    await bob.subscribe('rooms/hall');
+    await page.waitForSelector('#people li:has-text("bob")');
+    expect(await page.locator('#people li').allTextContents()).toEqual(['ann', 'bob']);
+    await bob.close();
+    await page.waitForSelector('#people li:has-text("bob")', { state: 'detached' });
+    expect(await page.locator('#people li').allTextContents()).toEqual(['ann']);
+  });
+
   test('is told what is wrong with a token or an address', async () => {
     const page = await opened(`?ws=ws://127.0.0.1:${rooms.ports.webSocket}`);
     await page.fill('[name=name]', 'eve');

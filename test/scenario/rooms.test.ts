@@ -57,6 +57,21 @@ describe('the example of rooms, in terminals', () => {
     expect(eve.lines.filter((line) => !line.startsWith('*'))).toEqual([]);
   });
 
+  test('everybody in a room sees who is there, who comes and who leaves, and nobody of another room', async () => {
+    const ann = person('ann', 'hall');
+    await until(() => ann.lines.includes('* ann is here'), PATIENCE_MS, 'oneself');
+    const bob = person('bob', 'hall');
+    const eve = person('eve', 'attic');
+    await until(() => ann.lines.includes('* bob is here'), PATIENCE_MS, 'who came');
+    await until(() => bob.lines.includes('* ann is here'), PATIENCE_MS, 'who was there');
+    expect(await bob.leave()).toBe(0);
+    await until(() => ann.lines.includes('* bob left'), PATIENCE_MS, 'who left');
+    await until(() => eve.lines.includes('* eve is here'), PATIENCE_MS, 'the other room');
+    expect(await Promise.all([ann, eve].map(({ leave }) => leave()))).toEqual([0, 0]);
+    expect(ann.lines).toEqual(['* you are in hall', '* ann is here', '* bob is here', '* bob left']);
+    expect(eve.lines).toEqual(['* you are in attic', '* eve is here']);
+  });
+
   test('a wrong token is refused with its code', async () => {
     const eve = person('--token', 'wrong', 'eve');
     expect(await eve.leave()).toBe(1);
