@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { realClock } from './clock.ts';
 import { CoapFleet } from './coap-fleet.ts';
+import { CFleet } from './node-c/c-fleet.ts';
 import { addSums, type LedgerEvent } from './node/ledger.ts';
 import { type BehaviourName, behaviourNames, SerialFleet } from './serial-fleet.ts';
 import { configurationOf, yamlOf } from './site-plan.ts';
@@ -12,6 +13,8 @@ const help = `Runs simulated nodes for a gateway to serve: on pseudo-terminals, 
   npm run sim -- [options]
 
   --serial N         nodes on serial lines, default 3
+  --c N              nodes on serial lines that run the library in C, default 0; needs gcc and make; always at 115200,
+                     with sensor and actuator, on a line without faults
   --coap N           CoAP devices, default 0
   --coap-host ADDR   address of the gateway, default ::1
   --coap-port PORT   default 5683
@@ -35,6 +38,7 @@ class UsageError extends Error {}
 
 interface Settings {
   readonly serial: number;
+  readonly c: number;
   readonly coap: number;
   readonly coapHost: string;
   readonly coapPort: number;
@@ -54,6 +58,7 @@ function settingsOf(args: readonly string[]): Settings | undefined {
   const flag = { type: 'boolean' } as const;
   const { values } = readArgs(args, {
     serial: text,
+    c: text,
     coap: text,
     'coap-host': text,
     'coap-port': text,
@@ -80,6 +85,7 @@ function settingsOf(args: readonly string[]): Settings | undefined {
   const chance = (name: 'flip' | 'drop' | 'corrupt'): number => number(name, 0, 0, 1);
   return {
     serial: Math.floor(number('serial', 3, 0, 1000)),
+    c: Math.floor(number('c', 0, 0, 1000)),
     coap: Math.floor(number('coap', 0, 0, 1000)),
     coapHost: values['coap-host'] ?? '::1',
     coapPort: number('coap-port', 5683, 1, 65_535),
@@ -124,23 +130,26 @@ function names(kind: string, count: number): string[] {
 }
 
 async function run(settings: Settings): Promise<void> {
-  const { coap, coapHost, coapPort, json, serial } = settings;
+  const { c, coap, coapHost, coapPort, directory, json, serial } = settings;
   const say = (line: object, plain: string): void => console.log(json ? JSON.stringify(line) : plain);
-  const wired = new SerialFleet(names('node', serial), settings.directory, settings);
+  const wired = new SerialFleet(names('node', serial), directory, settings);
+  const inC = new CFleet(names('c', c), directory, settings);
   const radio = await CoapFleet.open(names('coap', coap), coapHost, coapPort, settings);
-  const site = { serial: wired.site.serial, clients: [...wired.site.clients, ...radio.site.clients] };
+  const fleets = [wired, inC, radio];
+  const site = {
+    serial: fleets.flatMap((fleet) => fleet.site.serial),
+    clients: fleets.flatMap((fleet) => fleet.site.clients),
+  };
   say({ event: 'site', ...site, configuration: configurationOf(site) }, yamlOf(site));
-  const ledgers = [...wired.ledgers, ...radio.ledgers];
+  const ledgers = fleets.flatMap((fleet) => fleet.ledgers);
   for (const ledger of ledgers) ledger.onEvent((event) => say(event, describe(event)));
-  wired.start();
-  radio.start();
+  for (const fleet of fleets) fleet.start();
   await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
     if (settings.forMs !== undefined) realClock.after(settings.forMs, resolve);
   });
-  wired.stop();
-  radio.stop();
+  for (const fleet of fleets) await fleet.stop();
   const nodes = Object.fromEntries(ledgers.map((ledger) => [ledger.node, ledger]));
   console.log(JSON.stringify({ event: 'ledger', ...addSums(ledgers), nodes }));
 }

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { addSums, type Ledger, type LedgerSums } from '../node/ledger.ts';
 import { type Site, tokenOf } from '../site-plan.ts';
@@ -46,7 +47,9 @@ export class CFleet {
 
   /** Builds the program where that is due, plugs the devices in and powers the nodes up. */
   start(): void {
+    if (this.#names.length === 0) return;
     make('build/nodes');
+    mkdirSync(this.#directory, { recursive: true });
     const { intervalMs = 1000, seed = 1 } = this.#options;
     const nodes = this.#names.flatMap((name) => [name, tokenOf(name), this.#path(name)]);
     this.#process.start(built('nodes'), [String(intervalMs), String(seed), ...nodes]);

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { CFleet, type CFleetOptions } from '../../firmware-sim/node-c/c-fleet.ts';
 import { configurationOf } from '../../firmware-sim/site-plan.ts';
@@ -154,5 +158,62 @@ describe('nodes in C', () => {
     await site.settle();
     expect(site.site.cloud.answers.get('c-1')).toEqual(expected);
     expect(site.site.cloud.defects).toEqual(noDefects);
+  });
+});
+
+/** `npm run sim`, which says a line of JSON for each thing that happens. */
+class Simulator implements AsyncDisposable {
+  readonly lines: Record<string, unknown>[] = [];
+  readonly #child;
+
+  constructor(...options: readonly string[]) {
+    const program = fileURLToPath(new URL('../../firmware-sim/main.ts', import.meta.url));
+    this.#child = spawn(process.execPath, [program, '--json', ...options], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface({ input: this.#child.stdout }).on('line', (line) =>
+      this.lines.push(JSON.parse(line) as Record<string, unknown>),
+    );
+  }
+
+  nodesWith(event: string): Set<unknown> {
+    return new Set(this.lines.filter((line) => line['event'] === event).map((line) => line['node']));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+describe('the simulator as a program', () => {
+  test('runs nodes in C next to those in TypeScript', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hashike-sim-'));
+    const options = ['--serial', '1', '--c', '2', '--interval', '100', '--directory', join(directory, 'tty')];
+    const simulator = new Simulator(...options);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rmSync(directory, { recursive: true }));
+    stack.use(simulator);
+    await until(() => simulator.lines.length > 0, 20_000, 'the plan of the site');
+    const { configuration } = simulator.lines[0] as { configuration: object };
+    const site = stack.use(await Site.open({ adapt: (own) => ({ ...own, ...configuration }) }));
+    await site.gateway.start();
+    const names = ['node-1', 'c-1', 'c-2'];
+    await until(
+      () => names.every((name) => simulator.nodesWith('acknowledged').has(name)),
+      30_000,
+      () => site.gateway.lastLines(),
+    );
+    for (const name of names) await site.cloud.command(name, 1);
+    await until(
+      () => names.every((name) => simulator.nodesWith('command').has(name)),
+      30_000,
+      'the commands',
+    );
+    await simulator[Symbol.asyncDispose]();
+    expect(simulator.lines.at(-1)).toMatchObject({ event: 'ledger', rejected: 0, commands: names.length });
+    expect(site.cloud.defects).toEqual(noDefects);
   });
 });
