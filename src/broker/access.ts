@@ -24,6 +24,8 @@ export interface Admission {
   readonly credential?: string | undefined;
 }
 
+type Rules = Pick<ClientConfig, 'publish' | 'subscribe'>;
+
 /** What tells clients apart and admits them, as one key. */
 const byToken = (hash: string): string => hash;
 const byCertificate = (commonName: string): string => `CN:${commonName}`;
@@ -31,7 +33,7 @@ const byCertificate = (commonName: string): string => `CN:${commonName}`;
 /** No anonymous access: who may do what, by the hash of the token or the name in the certificate, from the `clients` of the configuration. */
 export class Access {
   /** By token or certificate. */
-  #holders: ReadonlyMap<string, TokenHolder> = new Map();
+  #admissions: ReadonlyMap<string, Admission> = new Map();
   #byName: ReadonlyMap<string, TokenHolder> = new Map();
   /** Epoch ms, by name. */
   #expiries: ReadonlyMap<string, number> = new Map();
@@ -45,18 +47,19 @@ export class Access {
 
   /** Takes other clients in place of those before; who has the rights of before stays the same holder. Throws HSK-3002, and changes nothing then. */
   reload(clients: readonly ClientConfig[]): void {
-    const holders = new Map<string, TokenHolder>();
+    const admissions = new Map<string, Admission>();
     const byName = new Map<string, TokenHolder>();
     const expiries = new Map<string, number>();
     for (const client of clients) {
       const { name, token, certificate, expires } = client;
       const holder = this.#holderOf(client);
-      addOnce(byName, name, holder);
-      addOnce(holders, token && byToken(token), holder);
-      addOnce(holders, certificate && byCertificate(certificate), holder);
+      addOnce(byName, name, holder, holder);
+      for (const credential of [token && byToken(token), certificate && byCertificate(certificate)]) {
+        if (credential) addOnce(admissions, credential, { holder, credential }, holder);
+      }
       if (expires !== undefined) expiries.set(name, Date.parse(expires));
     }
-    this.#holders = holders;
+    this.#admissions = admissions;
     this.#byName = byName;
     this.#expiries = expiries;
   }
@@ -93,7 +96,7 @@ export class Access {
   /** Why a session that was admitted so may not go on; undefined: it may. */
   objection({ holder, credential }: Admission, wall: number): ReasonValue | undefined {
     const now = this.#byName.get(holder.name);
-    if (!now || (credential !== undefined && this.#holders.get(credential) !== now)) {
+    if (!now || (credential !== undefined && this.#admissions.get(credential)?.holder !== now)) {
       return { code: Reason.TOKEN_ERROR, text: 'the token is known no more' };
     }
     if (this.isExpired(now, wall)) return { code: Reason.TOKEN_ERROR, text: 'the token has expired' };
@@ -111,17 +114,12 @@ export class Access {
 
   /** Who comes in with a token. */
   byToken(token: Uint8Array): Admission | undefined {
-    return this.#admission(byToken(`sha256:${createHash('sha256').update(token).digest('hex')}`));
+    return this.#admissions.get(byToken(`sha256:${createHash('sha256').update(token).digest('hex')}`));
   }
 
   /** Who comes in with a certificate, by its common name. The transport has verified it. */
   byCertificate(commonName: string): Admission | undefined {
-    return this.#admission(byCertificate(commonName));
-  }
-
-  #admission(credential: string): Admission | undefined {
-    const holder = this.#holders.get(credential);
-    return holder && { holder, credential };
+    return this.#admissions.get(byCertificate(commonName));
   }
 
   #holderOf(client: ClientConfig): TokenHolder {
@@ -135,13 +133,12 @@ export class Access {
 }
 
 /** Whatever tells clients apart belongs to one of them. */
-function addOnce(holders: Map<string, TokenHolder>, key: string | undefined, holder: TokenHolder): void {
-  if (key === undefined) return;
-  if (holders.has(key)) {
-    const text = `the client ${holder.name} has the name, token or certificate of another`;
-    throw new HashikeError('HSK-3002', text, { client: holder.name });
+function addOnce<T>(all: Map<string, T>, key: string, value: T, { name }: TokenHolder): void {
+  if (all.has(key)) {
+    const text = `the client ${name} has the name, token or certificate of another`;
+    throw new HashikeError('HSK-3002', text, { client: name });
   }
-  holders.set(key, holder);
+  all.set(key, value);
 }
 
 function holderOf(client: ClientConfig): TokenHolder {
@@ -168,19 +165,34 @@ function checkClientName(token: string, clientName: string | undefined): string 
   return clientName;
 }
 
-function principalOf(clientId: string, rules: Pick<ClientConfig, 'publish' | 'subscribe'>): Principal {
-  const publish = rules.publish.map((filter) => fillIn(filter, clientId));
-  const subscribe = rules.subscribe.map((filter) => fillIn(filter, clientId));
-  return {
-    clientId,
-    mayPublish: (topic) => publish.some((filter) => matches(filter, topic)),
-    maySubscribe: (filter) => subscribe.some((allowed) => covers(allowed, filter)),
-  };
+function principalOf(clientId: string, rules: Rules): Principal {
+  return new ClientPrincipal(clientId, fillIn(rules.publish, clientId), fillIn(rules.subscribe, clientId));
 }
 
-/** `pattern` with the client's id for `{client}`. */
-function fillIn(pattern: string, clientId: string): string {
-  return pattern.replaceAll('{client}', () => clientId);
+class ClientPrincipal implements Principal {
+  readonly clientId: string;
+  readonly #publish: readonly string[];
+  readonly #subscribe: readonly string[];
+
+  constructor(clientId: string, publish: readonly string[], subscribe: readonly string[]) {
+    this.clientId = clientId;
+    this.#publish = publish;
+    this.#subscribe = subscribe;
+  }
+
+  mayPublish(topic: string): boolean {
+    return this.#publish.some((filter) => matches(filter, topic));
+  }
+
+  maySubscribe(filter: string): boolean {
+    return this.#subscribe.some((allowed) => covers(allowed, filter));
+  }
+}
+
+/** `patterns` with the client's id for `{client}`; the same list where none has that. */
+function fillIn(patterns: readonly string[], clientId: string): readonly string[] {
+  if (!patterns.some((pattern) => pattern.includes('{client}'))) return patterns;
+  return patterns.map((pattern) => pattern.replaceAll('{client}', () => clientId));
 }
 
 /** A part of the gateway itself, such as a bridge: it may do everything. `name` stands as its CLIENT_ID. */

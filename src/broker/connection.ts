@@ -1,8 +1,7 @@
 import { sameBytes } from '../base/bytes.ts';
-import type { Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { HashikeError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import type { Link, LinkHandler } from '../links/link.ts';
 import { frameEnd } from '../wire/long-form-delimiter.ts';
 import { decodeMessage, encodeMessage, peekType } from '../wire/long-form.ts';
@@ -11,19 +10,24 @@ import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import { encodeShort, isShortForm } from '../wire/short-form.ts';
 import type { ClientSession } from './client-session.ts';
 import { busy, type Refusal } from './handshake.ts';
+import type { LinkFaults } from './link-faults.ts';
 import { shorten } from './reasons.ts';
 import type { Carrier } from './session-surroundings.ts';
-import { type Opened, SessionOpening, type SessionOpeningOptions } from './session-opening.ts';
+import type { Opened, SessionOpening } from './session-opening.ts';
+import type { Sessions } from './sessions.ts';
 
-export interface ConnectionOptions extends SessionOpeningOptions {
-  readonly link: Link;
-  readonly rules: SessionOpeningOptions['rules'] & { readonly limits: { readonly handshakeMs: number } };
+/** What all connections have in common. */
+export interface ConnectionServices {
+  readonly opening: SessionOpening;
+  readonly sessions: Sessions;
+  readonly faults: LinkFaults;
+  readonly limits: { readonly handshakeMs: number };
+  readonly clock: Clock;
   readonly counters: Counters;
-  readonly log: Log;
   /** It has come to a session. */
-  readonly attached: (session: ClientSession) => void;
-  /** The link is gone. */
-  readonly closed: () => void;
+  attached(connection: Connection, session: ClientSession): void;
+  /** Its link is gone. */
+  closed(connection: Connection): void;
 }
 
 /**
@@ -34,8 +38,7 @@ export class Connection implements LinkHandler, Carrier {
   readonly link: Link;
   /** Epoch ms. */
   readonly since: number;
-  readonly #options: ConnectionOptions;
-  readonly #opening: SessionOpening;
+  readonly #services: ConnectionServices;
   #session: ClientSession | undefined;
   /** What the last CONNECT_TOKEN opened, until a frame of that session comes. */
   #unheard: { readonly connect: Uint8Array; readonly opened: Opened } | undefined;
@@ -47,12 +50,10 @@ export class Connection implements LinkHandler, Carrier {
   /** Frames that came while the answer to CONNECT_* was being made. */
   #early: Uint8Array[] | undefined;
 
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-    this.link = options.link;
-    const log = options.log.child({ link: options.link.name, peer: options.link.peer });
-    this.#opening = new SessionOpening(options, options.link, log);
-    this.since = options.clock.wall();
+  constructor(link: Link, services: ConnectionServices) {
+    this.#services = services;
+    this.link = link;
+    this.since = services.clock.wall();
     this.#lastHeard = this.since;
   }
 
@@ -71,10 +72,10 @@ export class Connection implements LinkHandler, Carrier {
   }
 
   start(): void {
-    const { clock, rules } = this.#options;
+    const { clock, limits, counters } = this.#services;
     if (this.link.capabilities.place === undefined) {
-      this.#handshakeTimer = clock.after(rules.limits.handshakeMs, () => {
-        this.#options.counters.drops('handshake', 'timeout').add();
+      this.#handshakeTimer = clock.after(limits.handshakeMs, () => {
+        counters.drops('handshake', 'timeout').add();
         this.disconnect({ code: Reason.HANDSHAKE_TIMEOUT, text: 'the handshake was not finished in time' });
       });
     }
@@ -84,7 +85,7 @@ export class Connection implements LinkHandler, Carrier {
 
   frame(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#lastHeard = this.#options.clock.wall();
+    this.#lastHeard = this.#services.clock.wall();
     const type = peekType(bytes);
     const connects = type === MessageType.CONNECT_TOKEN || type === MessageType.CONNECT_RESUME;
     if (connects && (!this.#session || this.link.capabilities.place !== undefined)) this.#connect(bytes);
@@ -97,7 +98,7 @@ export class Connection implements LinkHandler, Carrier {
 
   run(bytes: Uint8Array, from: number, to: number): void {
     if (this.#closed) return;
-    this.#lastHeard = this.#options.clock.wall();
+    this.#lastHeard = this.#services.clock.wall();
     for (let at = from; at < to && !this.#closed;) {
       at = this.#session?.run(bytes, at, to) ?? at;
       if (at >= to) break;
@@ -112,7 +113,7 @@ export class Connection implements LinkHandler, Carrier {
   }
 
   closed(cause?: HashikeError): void {
-    const { faults } = this.#options;
+    const { faults } = this.#services;
     if (cause?.fault === 'peer') {
       faults.add('malformed', this.link, cause);
       this.#session?.violated(cause);
@@ -120,7 +121,7 @@ export class Connection implements LinkHandler, Carrier {
       faults.add('broken', this.link, cause);
     }
     this.#release();
-    this.#options.closed();
+    this.#services.closed(this);
   }
 
   disconnect(reason: ReasonValue | undefined): void {
@@ -154,13 +155,14 @@ export class Connection implements LinkHandler, Carrier {
       this.#early = [];
       this.link.pause();
     }
-    if (message.type === MessageType.CONNECT_RESUME) this.#answer(this.#opening.resume(message));
+    if (message.type === MessageType.CONNECT_RESUME)
+      this.#answer(this.#services.opening.resume(message, this.link));
     if (message.type === MessageType.CONNECT_TOKEN) void this.#begin(message, bytes.slice());
   }
 
   async #begin(connect: ConnectToken, bytes: Uint8Array): Promise<void> {
     const attempt = this.#attempt;
-    const outcome = await this.#opening.begin(connect);
+    const outcome = await this.#services.opening.begin(connect, this.link);
     if (attempt !== this.#attempt || this.#closed) return;
     this.#answer(outcome);
     // Where frames may be lost the answer may be.
@@ -194,8 +196,8 @@ export class Connection implements LinkHandler, Carrier {
     this.#early = undefined;
     // Before the session, which may want to hold the link back.
     this.link.resume();
-    this.#options.attached(session);
-    this.#options.sessions.attach(session, this, peerReceived);
+    this.#services.attached(this, session);
+    this.#services.sessions.attach(session, this, peerReceived);
     for (const frame of early) this.frame(frame);
   }
 
@@ -203,7 +205,7 @@ export class Connection implements LinkHandler, Carrier {
   #fail(refusal: Refusal): void {
     if (this.#closed) return;
     this.#early = undefined;
-    this.#options.counters.drops('handshake', 'refused').add();
+    this.#services.counters.drops('handshake', 'refused').add();
     this.#send(refusal);
     this.link.resume();
     this.#close();
@@ -217,7 +219,7 @@ export class Connection implements LinkHandler, Carrier {
     } else if (this.#attachKept()) {
       this.#session?.frame(bytes);
     } else {
-      this.#options.counters.drops(this.link.name, 'no-context').add();
+      this.#services.counters.drops(this.link.name, 'no-context').add();
       const isReset = ((first >> 4) & 7) === ShortKind.RESET;
       if (!isReset) this.link.send(encodeShort({ kind: ShortKind.RESET }));
     }
@@ -226,7 +228,7 @@ export class Connection implements LinkHandler, Carrier {
   /** Takes up the context that is kept for the place of this link, and begins with RESUME (clause 6.5.3); false when there is none. */
   #attachKept(): boolean {
     const { place } = this.link.capabilities;
-    const kept = place === undefined ? undefined : this.#options.sessions.atPlace(place);
+    const kept = place === undefined ? undefined : this.#services.sessions.atPlace(place);
     if (kept) this.#attach(kept, undefined);
     return kept !== undefined;
   }
@@ -234,7 +236,7 @@ export class Connection implements LinkHandler, Carrier {
   /** What breaks the rules is dropped where frames may be damaged, and ends the link elsewhere (clause 5.7.2). */
   #malformed(error: HashikeError): void {
     this.#early = undefined;
-    this.#options.faults.add('malformed', this.link, error);
+    this.#services.faults.add('malformed', this.link, error);
     if (this.link.capabilities.reliable) {
       this.disconnect({ code: Reason.PROTOCOL_ERROR, text: shorten(error.message) });
     }

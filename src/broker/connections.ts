@@ -11,10 +11,11 @@ import type { Access } from './access.ts';
 import { AccessWatch } from './access-watch.ts';
 import type { Broker } from './broker.ts';
 import type { ClientSession } from './client-session.ts';
-import { Connection } from './connection.ts';
+import { Connection, type ConnectionServices } from './connection.ts';
 import { LinkFaults } from './link-faults.ts';
 import type { ClientQueueFeed } from './ports.ts';
 import { Presence } from './presence.ts';
+import { SessionOpening } from './session-opening.ts';
 import { Sessions } from './sessions.ts';
 import { ThrottledLink } from './throttled-link.ts';
 import { TokenAccounts } from './token-accounts.ts';
@@ -61,10 +62,9 @@ export class Connections {
   readonly #presence: Presence;
   readonly #sessions: Sessions;
   readonly #accounts: TokenAccounts;
-  readonly #wrongTokens: WrongTokens;
+  readonly #services: ConnectionServices;
   readonly #accessWatch: AccessWatch;
   readonly #connections = new Set<Connection>();
-  readonly #faults: LinkFaults;
   readonly #stopGauges: readonly (() => void)[];
   #closed = false;
 
@@ -74,9 +74,18 @@ export class Connections {
     this.#presence = new Presence({ clock, graceMs: limits.presenceGraceMs });
     this.#accounts = new TokenAccounts(limits, clock);
     this.#sessions = new Sessions({ ...options, presence: this.#presence, accounts: this.#accounts });
-    this.#wrongTokens = new WrongTokens(limits, clock);
     this.#accessWatch = new AccessWatch({ ...options, enforce: () => this.#sessions.enforceAccess() });
-    this.#faults = new LinkFaults(options);
+    const shared = { sessions: this.#sessions, faults: new LinkFaults(options), clock, counters };
+    const wrongTokens = new WrongTokens(limits, clock);
+    this.#services = {
+      ...shared,
+      limits,
+      opening: new SessionOpening({ ...shared, rules: options, wrongTokens, log: options.log }),
+      attached: ({ link }, { account }) => {
+        if (link instanceof ThrottledLink) link.limitBy(account.rate);
+      },
+      closed: (connection) => this.#connections.delete(connection),
+    };
     this.#stopGauges = [
       counters.gauge('connections', {}, () => this.#connections.size),
       counters.gauge('sessions', {}, () => this.#sessions.all.length),
@@ -98,27 +107,15 @@ export class Connections {
 
   /** Serves a link until it closes; to be given to `LinkSource.open`. */
   accept(accepted: Link): void {
-    const { limits, clock, counters, log } = this.#options;
+    const { limits, clock } = this.#options;
     if (this.#closed) {
       accepted.close();
       return;
     }
     // A wire is as fast as it is.
     const hasRate = limits.messagesPerSecond !== undefined && accepted.capabilities.place === undefined;
-    const throttled = hasRate ? new ThrottledLink(accepted, clock) : undefined;
-    const link = throttled ?? accepted;
-    const connection = new Connection({
-      link,
-      sessions: this.#sessions,
-      rules: this.#options,
-      clock,
-      counters,
-      log,
-      faults: this.#faults,
-      wrongTokens: this.#wrongTokens,
-      attached: ({ clientId }) => throttled?.limitBy(this.#accounts.of(clientId).rate),
-      closed: () => this.#connections.delete(connection),
-    });
+    const link = hasRate ? new ThrottledLink(accepted, clock) : accepted;
+    const connection = new Connection(link, this.#services);
     const refusal = this.#refusal(link, limits);
     this.#connections.add(connection);
     if (refusal === undefined) connection.start();
@@ -178,10 +175,10 @@ function describe(session: ClientSession, connection: Connection | undefined): C
     peer: connection?.link.peer,
     since: connection?.since,
     lastHeard: connection?.lastHeard,
-    roundTripMs: session.roundTripMs,
-    queuedBytes: session.queuedBytes,
+    roundTripMs: session.pipe.session.roundTripMs,
+    queuedBytes: session.pipe.session.queuedBytes,
     queued: session.queued,
     received: session.settled,
-    subscriptions: session.subscriptions,
+    subscriptions: session.subscribed.map(({ filter }) => filter),
   };
 }

@@ -1,16 +1,18 @@
 import type { Spool, StoredSession } from '../spool/ports.ts';
 
-export interface CustodyOptions {
+/** The session, as far as its custody needs it. */
+export interface KeptSession {
   readonly spool: Pick<Spool, 'append' | 'saveSession'>;
+  /** SESSION_ID. */
   readonly sessionId: Uint8Array;
   /** The whole session is kept from its beginning, not only the mark of a session that published. */
   readonly durable: boolean;
-  /** The session as it is now; `received` is what is settled without a gap. */
-  readonly snapshot: () => StoredSession;
+  /** Its record as it is now; `received` is what is settled without a gap. */
+  record(): StoredSession;
   /** Something could not be written. */
-  readonly failed: (error: unknown) => void;
+  storeFailed(error: unknown): void;
   /** One of those that were on their way is done. */
-  readonly completed: () => void;
+  custodyPassed(): void;
 }
 
 /**
@@ -18,16 +20,16 @@ export interface CustodyOptions {
  * says what is settled, and must neither take back a mark that was committed with a message nor run ahead of one that waits.
  */
 export class Custody {
-  readonly #options: CustodyOptions;
+  readonly #session: KeptSession;
   #open = 0;
   #saved: boolean;
   #wanted = false;
   #doubtful = false;
   #forgotten = false;
 
-  constructor(options: CustodyOptions) {
-    this.#options = options;
-    this.#saved = options.durable;
+  constructor(session: KeptSession) {
+    this.#session = session;
+    this.#saved = session.durable;
   }
 
   /** Whether something is on its way. */
@@ -46,10 +48,10 @@ export class Custody {
     try {
       await work();
     } catch (error) {
-      this.#options.failed(error);
+      this.#session.storeFailed(error);
     } finally {
       this.#open -= 1;
-      this.#options.completed();
+      this.#session.custodyPassed();
       if (!this.busy && this.#wanted) void this.track(() => this.save());
     }
   }
@@ -58,7 +60,7 @@ export class Custody {
   async save(): Promise<void> {
     this.#wanted = false;
     this.#saved = true;
-    if (!this.#forgotten) await this.#options.spool.saveSession(this.#options.snapshot());
+    if (!this.#forgotten) await this.#session.spool.saveSession(this.#session.record());
   }
 
   /**
@@ -66,13 +68,13 @@ export class Custody {
    * would claim less than it had acknowledged (clause 6.5.6). Rejects with HSK-22xx.
    */
   async mark(received: number): Promise<void> {
-    const { spool, sessionId } = this.#options;
+    const { spool, sessionId } = this.#session;
     await spool.append([], { sessionId, received });
   }
 
   /** Sees to it that there is a record before the first mark is committed (clause 5.2.3). The spool keeps the order. */
   saveOnce(): void {
-    if (!this.#saved) this.save().catch(this.#options.failed);
+    if (!this.#saved) this.save().catch((error: unknown) => this.#session.storeFailed(error));
   }
 
   /** Writes the record as soon as nothing is on its way. */

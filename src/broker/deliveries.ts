@@ -4,81 +4,93 @@ import type { BestEffort, Outgoing } from '../session/ports.ts';
 import { MessageType } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
 import type { PublishView } from '../wire/publish-view.ts';
+import type { ClientPipe } from './client-pipe.ts';
 import { Conflation } from './conflation.ts';
 import type { Sent } from './durable-feed.ts';
-import type { GuardedPipe } from './guarded-pipe.ts';
 import type { Delivery } from './ports.ts';
 import type { PresenceChange } from './presence.ts';
 import { toPublish } from './publications.ts';
-import { RetainedReplay } from './retained-replay.ts';
-import type { SessionUdp } from './session-udp.ts';
+import { type ReplayedSession, RetainedReplay } from './retained-replay.ts';
 import type { SessionServices } from './session-surroundings.ts';
 
-export interface DeliveriesOptions {
-  readonly pipe: GuardedPipe;
-  readonly udp: SessionUdp;
+/** The session, as far as its deliveries need it. */
+export interface DeliveringSession {
+  readonly services: SessionServices;
+  readonly pipe: ClientPipe;
   /** Name of the client's queue on disk, where it has one. */
   readonly queue: string | undefined;
-  readonly services: SessionServices;
   readonly log: Log;
+  /** Nothing is handed over any more. */
+  readonly over: boolean;
   /** Whether the client subscribes to a topic. */
-  readonly wanted: (topic: string) => boolean;
-  /** Whether the session is over: nothing is handed over any more. */
-  readonly isOver: () => boolean;
-  /** Whether the session is on a link where what waits may wait. */
-  readonly mayWait: () => boolean;
+  covers(topic: string): boolean;
   /** The client stayed over the bound of its queue (clause 5.5.4). */
-  readonly slow: (error: HashikeError) => void;
+  slow(error: HashikeError): void;
 }
 
 /** What a session hands to its client (clause 5.5): reliable or not, live or retained, and what becomes of it when the client does not keep up. */
-export class Deliveries {
-  readonly replay: RetainedReplay;
-  readonly #options: DeliveriesOptions;
-  readonly #conflation: Conflation;
+export class Deliveries implements ReplayedSession {
+  readonly #session: DeliveringSession;
+  /** While something retained waits. */
+  #replay: RetainedReplay | undefined;
+  /** While something best-effort waits. */
+  #conflation: Conflation | undefined;
 
-  constructor(options: DeliveriesOptions) {
-    this.#options = options;
-    const { services, queue, wanted } = options;
-    const { broker, spool, clock, limits } = services;
-    this.#conflation = new Conflation({
-      maxBytes: limits.sendQueueBytes / 4,
-      wall: () => clock.wall(),
-      send: (publication) => this.#offer(publication),
-      dropped: (reason) => this.#dropped(reason),
-    });
-    this.replay = new RetainedReplay({
-      retained: broker.retained,
-      spool,
-      queue,
-      wanted,
-      hasRoom: (bytes) => this.#queuedBytes === 0 || this.#queuedBytes + bytes <= limits.sendQueueBytes / 2,
-      deliver: (delivery) => this.#hand(delivery),
-    });
+  constructor(session: DeliveringSession) {
+    this.#session = session;
+  }
+
+  get services(): SessionServices {
+    return this.#session.services;
+  }
+
+  get queue(): string | undefined {
+    return this.#session.queue;
+  }
+
+  covers(topic: string): boolean {
+    return this.#session.covers(topic);
+  }
+
+  /** Whether something retained may follow: half of the queue is for what is live. */
+  hasRoom(bytes: number): boolean {
+    const queued = this.#queuedBytes;
+    return queued === 0 || queued + bytes <= this.services.limits.sendQueueBytes / 2;
+  }
+
+  /** Hands over what is retained for subscriptions that are new. Resolves when what goes by way of the client's queue is on disk; rejects with HSK-22xx. */
+  replay(filters: readonly string[], reliable: boolean): Promise<void> {
+    this.#replay ??= new RetainedReplay(this);
+    const begun = this.#replay.begin(filters, reliable);
+    this.#tidy();
+    return begun;
   }
 
   /** Hands over what was published. */
   deliver(delivery: Delivery): void {
-    if (this.replay.active) this.replay.before(delivery.publication.topic);
-    this.#hand(delivery);
+    if (this.#replay) {
+      this.#replay.before(delivery.publication.topic);
+      this.#tidy();
+    }
+    this.hand(delivery);
   }
 
   /** See `Subscriber.relay`. */
   relay(publish: PublishView, reliable: boolean, now: number): boolean {
-    if (this.replay.active || this.#conflation.active) return false;
-    const { pipe, udp } = this.#options;
+    if (this.#replay || this.#conflation) return false;
+    const { pipe } = this.#session;
     if (reliable) return pipe.raw.relayReliable(publish, now);
-    return !udp.granted && pipe.raw.relayBestEffort(publish, now);
+    return !pipe.hasPath && pipe.raw.relayBestEffort(publish, now);
   }
 
   /** Hands over what waited on disk. @param seq its place there. */
   send(publication: Publication, seq: number | undefined): Sent {
-    return this.#queue(toPublish(publication, this.#options.services.clock.wall()), seq);
+    return this.#queue(toPublish(publication, this.services.clock.wall()), seq);
   }
 
   /** Tells a watcher who came or left (clause 5.8). */
   announce({ topic, clientId, joined, reason }: PresenceChange): void {
-    if (this.#options.isOver()) return;
+    if (this.#session.over) return;
     const message: Outgoing = joined
       ? { type: MessageType.PRESENCE_JOINED, topic, clientId }
       : { type: MessageType.PRESENCE_LEFT, topic, clientId, reason };
@@ -87,33 +99,36 @@ export class Deliveries {
 
   /** The client has acknowledged something. */
   acknowledged(): void {
-    this.replay.pump();
+    this.#replay?.pump();
     this.drained();
   }
 
   /** The link has room. */
   drained(): void {
-    if (this.#conflation.active) this.#conflation.flush();
+    this.#conflation?.flush();
+    this.#tidy();
   }
 
   /** The link is gone, and with it what was best effort. */
   detached(): void {
-    this.#conflation.clear();
+    this.#conflation?.clear();
+    this.#tidy();
   }
 
   get #queuedBytes(): number {
-    return this.#options.pipe.session.queuedBytes;
+    return this.#session.pipe.session.queuedBytes;
   }
 
-  #hand({ publication, reliable }: Delivery): void {
-    if (this.#options.isOver()) return;
+  /** Hands over one message, live or retained. */
+  hand({ publication, reliable }: Delivery): void {
+    if (this.#session.over) return;
     if (!reliable) this.#sendBestEffort(publication);
     else if (this.send(publication, undefined) === 'full') this.#slow();
   }
 
   #queue(message: Outgoing, seq: number | undefined): Sent {
     try {
-      const messageId = this.#options.pipe.act((session, now) => session.sendReliable(message, now, seq));
+      const messageId = this.#session.pipe.act((session, now) => session.sendReliable(message, now, seq));
       return messageId === undefined ? 'full' : 'sent';
     } catch (error) {
       this.#undeliverable(error);
@@ -123,16 +138,19 @@ export class Deliveries {
 
   /** On a wire a reading that waits would grow older than it says (clause 6.1.6): there it is dropped. */
   #sendBestEffort(publication: Publication): void {
-    if (!this.#conflation.active && this.#offer(publication) !== 'full') return;
-    if (this.#options.mayWait()) this.#conflation.put(publication);
-    else this.#dropped('send-queue-full');
+    if (!this.#conflation && this.#offer(publication) !== 'full') return;
+    if (!this.#session.pipe.isReliable) {
+      this.#dropped('send-queue-full');
+      return;
+    }
+    this.#conflation ??= this.#conflate();
+    this.#conflation.put(publication);
   }
 
   #offer(publication: Publication): BestEffort {
-    const { pipe, services } = this.#options;
     try {
-      const message = toPublish(publication, services.clock.wall());
-      return pipe.act((session, now) => session.sendBestEffort(message, now));
+      const message = toPublish(publication, this.services.clock.wall());
+      return this.#session.pipe.act((session, now) => session.sendBestEffort(message, now));
     } catch (error) {
       this.#undeliverable(error);
       return 'dropped';
@@ -143,11 +161,11 @@ export class Deliveries {
   #undeliverable(error: unknown): void {
     if (!(error instanceof HashikeError)) throw error;
     this.#dropped('undeliverable');
-    this.#options.log.warn({ err: error }, 'a message could not be delivered to a client');
+    this.#session.log.warn({ err: error }, 'a message could not be delivered to a client');
   }
 
   #slow(): void {
-    this.#options.slow(
+    this.#session.slow(
       new HashikeError('HSK-3006', 'the send queue of a client is full (limits.sendQueueBytes)', {
         queuedBytes: this.#queuedBytes,
       }),
@@ -155,6 +173,22 @@ export class Deliveries {
   }
 
   #dropped(reason: string): void {
-    this.#options.services.counters.drops('session', reason).add();
+    this.services.counters.drops('session', reason).add();
+  }
+
+  #conflate(): Conflation {
+    const { clock, limits } = this.services;
+    return new Conflation({
+      maxBytes: limits.sendQueueBytes / 4,
+      wall: () => clock.wall(),
+      send: (publication) => this.#offer(publication),
+      dropped: (reason) => this.#dropped(reason),
+    });
+  }
+
+  /** Most clients keep up most of the time: what is empty goes. */
+  #tidy(): void {
+    if (!this.#replay?.active) this.#replay = undefined;
+    if (!this.#conflation?.active) this.#conflation = undefined;
   }
 }

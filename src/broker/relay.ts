@@ -13,10 +13,13 @@ import type { Match } from './matches.ts';
 import type { Principal } from './ports.ts';
 import { fromPublish, type Publisher } from './publications.ts';
 
-/** The session of the publisher, as far as the relay needs it. */
-export interface RelaySession {
+/** The session of a publisher, as far as the relay needs it. */
+export interface RelaySource {
   /** Hex of the SESSION_ID. */
   readonly idHex: string;
+  readonly principal: Principal;
+  /** CLIENT_ID as a section: see `clientIdSection`. */
+  readonly clientIdSection: Uint8Array;
   /** Whether messages of the client are carried out as they come. */
   readonly flows: boolean;
   /** See `SessionMachine.admit`. */
@@ -25,84 +28,90 @@ export interface RelaySession {
   age(timestamp: number, now: number): Age;
 }
 
-export interface RelayOptions {
-  readonly session: RelaySession;
-  readonly principal: Principal;
-  readonly broker: Broker;
-  readonly clock: Clock;
+/** CLIENT_ID as it stands in a delivery. */
+export function clientIdSection(clientId: string): Uint8Array {
+  const writer = new ByteWriter(32);
+  new SectionWriter(writer).text(SectionType.CLIENT_ID, clientId);
+  return writer.finish();
 }
 
 /**
- * Passes plain PUBLISHes on as the bytes they came in, for one publisher: what a topic's route and permission cost is paid once per topic, what time and last values cost once per
+ * Passes plain PUBLISHes on as the bytes they came in, for one publisher after the other: what a topic's route and permission cost is paid once per topic, what time and last values cost once per
  * run. It stops at whatever is not plain, is refused, or goes to disk: that takes the way of every other message (`SessionRequests`), which also tells what is wrong.
  */
 export class Relay {
-  readonly #options: RelayOptions;
-  /** Shared by all relays: one runs at a time. */
-  readonly #publish: PublishView;
-  readonly #clientId: Uint8Array;
+  readonly #broker: Broker;
+  readonly #clock: Clock;
   /** Matches that were published to in this run. */
   readonly #touched: Match[] = [];
-  #now = 0;
 
-  constructor(options: RelayOptions) {
-    this.#options = options;
-    const clientId = new ByteWriter(32);
-    new SectionWriter(clientId).text(SectionType.CLIENT_ID, options.principal.clientId);
-    this.#clientId = clientId.finish();
-    this.#publish = options.broker.view;
+  constructor(broker: Broker, clock: Clock) {
+    this.#broker = broker;
+    this.#clock = clock;
   }
 
-  /** Passes on what it can of the messages from `from` on, and returns where the first one begins that it can't; that is `to` when there is none. */
-  run(bytes: Uint8Array, from: number, to: number): number {
-    const { session, principal, broker, clock } = this.#options;
-    const publish = this.#publish;
-    publish.publishedBy(this.#clientId);
-    this.#now = clock.now();
+  /** Passes on what it can of the messages of `source` from `from` on, and returns where the first one begins that it can't; that is `to` when there is none. */
+  run(source: RelaySource, bytes: Uint8Array, from: number, to: number): number {
+    const broker = this.#broker;
+    const publish = broker.view;
+    if (from >= to || !source.flows || !publish.read(bytes, from)) return from;
+    publish.publishedBy(source.clientIdSection);
+    const now = this.#clock.now();
+    const passing = new Passing(publish, source, now, this.#clock.wall());
     let at = from;
     try {
-      while (at < to && session.flows && publish.read(bytes, at)) {
-        const match = broker.routeOf(publish, principal);
-        if (!match || !session.admit(publish.messageId, publish.timestamp)) break;
+      do {
+        const match = broker.routeOf(publish, source.principal);
+        if (!match || !source.admit(publish.messageId, publish.timestamp)) break;
         if (match.newestAt < 0) this.#touched.push(match);
         match.newestAt = at;
         at = publish.end;
-        broker.relay(publish, match, this.#now, this);
-      }
+        broker.relay(publish, match, now, passing);
+      } while (at < to && source.flows && publish.read(bytes, at));
     } finally {
-      this.#keepNewest(bytes);
+      this.#keepNewest(bytes, passing);
     }
     return at;
   }
 
-  /** The message that is being passed on, for those who want it as an object. */
-  get publication(): Publication {
-    return new Received(this.#publish, this.#publisher(), this.#age()).publication;
-  }
-
-  #keepNewest(bytes: Uint8Array): void {
-    if (this.#touched.length === 0) return;
-    const { broker } = this.#options;
-    const publish = this.#publish;
-    const publisher = this.#publisher();
+  #keepNewest(bytes: Uint8Array, passing: Passing): void {
+    const broker = this.#broker;
     for (const match of this.#touched) {
-      publish.read(bytes, match.newestAt);
+      broker.view.read(bytes, match.newestAt);
       match.newestAt = -1;
       const kept = broker.kept(match.topic);
-      if (kept instanceof Received) kept.renew(publish, publisher, this.#age());
-      else broker.keep(match.topic, new Received(publish, publisher, this.#age()));
+      if (kept instanceof Received) kept.renew(passing);
+      else broker.keep(match.topic, new Received(passing));
     }
     this.#touched.length = 0;
   }
+}
 
-  #publisher(): Publisher {
-    const { session, principal, clock } = this.#options;
-    return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
+/** The messages that are being passed on, one after the other, for those who want one as an object. */
+class Passing implements Value {
+  readonly publisher: Publisher;
+  readonly #publish: PublishView;
+  readonly #source: RelaySource;
+  readonly #now: number;
+
+  constructor(publish: PublishView, source: RelaySource, now: number, wall: number) {
+    this.publisher = { clientId: source.principal.clientId, sessionId: source.idHex, wall };
+    this.#publish = publish;
+    this.#source = source;
+    this.#now = now;
   }
 
-  /** Of the message that the view is on. */
-  #age(): Age {
-    return this.#options.session.age(this.#publish.timestamp, this.#now);
+  /** The present one, as a view on what was received. */
+  get frame(): Uint8Array {
+    return this.#publish.frame;
+  }
+
+  get age(): Age {
+    return this.#source.age(this.#publish.timestamp, this.#now);
+  }
+
+  get publication(): Publication {
+    return new Received(this).publication;
   }
 }
 
@@ -113,16 +122,15 @@ class Received implements Value {
   #publisher: Publisher;
   #age: Age;
 
-  constructor(publish: PublishView, publisher: Publisher, age: Age) {
-    this.#memory = publish.frame.slice();
-    this.#length = this.#memory.length;
+  constructor({ frame, publisher, age }: Passing) {
+    this.#memory = frame.slice();
+    this.#length = frame.length;
     this.#publisher = publisher;
     this.#age = age;
   }
 
   /** Becomes a newer one. */
-  renew(publish: PublishView, publisher: Publisher, age: Age): void {
-    const { frame } = publish;
+  renew({ frame, publisher, age }: Passing): void {
     // Memory that is too large by far is worth another piece.
     if (frame.length <= this.#memory.length && frame.length * 2 >= this.#memory.length) {
       this.#memory.set(frame);

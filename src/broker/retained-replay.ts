@@ -6,16 +6,20 @@ import type { Retained } from './retained.ts';
 /** What a message takes in a queue beside its topic and content, about. */
 const OVERHEAD_BYTES = 128;
 
-export interface RetainedReplayOptions {
-  readonly retained: Pick<Retained, 'matching' | 'get'>;
-  readonly spool: Pick<Spool, 'append'>;
+/** The session, as far as the replay needs it. */
+export interface ReplayedSession {
+  readonly services: {
+    readonly broker: { readonly retained: Pick<Retained, 'matching' | 'get'> };
+    readonly spool: Pick<Spool, 'append'>;
+  };
   /** The consumer that takes what is reliable to the client, where it has one. */
   readonly queue: string | undefined;
   /** Whether the client is still subscribed to `topic`. */
-  readonly wanted: (topic: string) => boolean;
+  covers(topic: string): boolean;
   /** Whether the session's queue takes so many bytes now. */
-  readonly hasRoom: (bytes: number) => boolean;
-  readonly deliver: (delivery: Delivery) => void;
+  hasRoom(bytes: number): boolean;
+  /** Hands over one message. */
+  hand(delivery: Delivery): void;
 }
 
 /**
@@ -23,12 +27,12 @@ export interface RetainedReplayOptions {
  * of a topic comes the retained one.
  */
 export class RetainedReplay {
-  readonly #options: RetainedReplayOptions;
+  readonly #session: ReplayedSession;
   /** Not handed over yet, and whether the subscription is reliable. */
   readonly #waiting = new Map<string, boolean>();
 
-  constructor(options: RetainedReplayOptions) {
-    this.#options = options;
+  constructor(session: ReplayedSession) {
+    this.#session = session;
   }
 
   get active(): boolean {
@@ -37,16 +41,16 @@ export class RetainedReplay {
 
   /** For subscriptions that are new. Resolves when what goes by way of the client's queue is on disk; rejects with HSK-22xx. */
   begin(filters: readonly string[], reliable: boolean): Promise<void> {
-    const { retained, spool, queue } = this.#options;
+    const { services, queue } = this.#session;
     const queued: { readonly consumer: string; readonly publication: Publication }[] = [];
-    for (const publication of retained.matching(filters)) {
+    for (const publication of services.broker.retained.matching(filters)) {
       const { topic } = publication;
       if (queue !== undefined && reliable && publication.reliable)
         queued.push({ consumer: queue, publication });
       else this.#waiting.set(topic, reliable || this.#waiting.get(topic) === true);
     }
     this.pump();
-    return queued.length > 0 ? spool.append(queued) : Promise.resolve();
+    return queued.length > 0 ? services.spool.append(queued) : Promise.resolve();
   }
 
   /** To be called when the session's queue has drained. */
@@ -62,13 +66,13 @@ export class RetainedReplay {
 
   /** False when there is no room. @param now whether there is or not */
   #hand(topic: string, subscribedReliably: boolean, now: boolean): boolean {
-    const { retained, wanted, hasRoom, deliver } = this.#options;
-    const publication = wanted(topic) ? retained.get(topic) : undefined;
+    const session = this.#session;
+    const publication = session.covers(topic) ? session.services.broker.retained.get(topic) : undefined;
     const reliable = subscribedReliably && publication?.reliable === true;
-    if (reliable && !now && !hasRoom(OVERHEAD_BYTES + topic.length + publication.content.length))
+    if (reliable && !now && !session.hasRoom(OVERHEAD_BYTES + topic.length + publication.content.length))
       return false;
     this.#waiting.delete(topic);
-    if (publication) deliver({ publication, reliable });
+    if (publication) session.hand({ publication, reliable });
     return true;
   }
 }

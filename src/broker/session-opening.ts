@@ -32,37 +32,34 @@ export interface SessionOpeningOptions {
   readonly faults: LinkFaults;
   readonly wrongTokens: WrongTokens;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
-/** Carries out CONNECT_TOKEN (clause 5.3) and CONNECT_RESUME (clause 5.4) for one link: to which session they lead, and why to none. */
+/** Carries out CONNECT_TOKEN (clause 5.3) and CONNECT_RESUME (clause 5.4): to which session they lead, and why to none. */
 export class SessionOpening {
   readonly #options: SessionOpeningOptions;
-  readonly #link: Link;
-  readonly #log: Log;
 
-  constructor(options: SessionOpeningOptions, link: Link, log: Log) {
+  constructor(options: SessionOpeningOptions) {
     this.#options = options;
-    this.#link = link;
-    this.#log = log;
   }
 
   /** CONNECT_TOKEN. A session that is kept on disk is there when this resolves. Never rejects. */
-  async begin(connect: ConnectToken): Promise<Opened | Refusal> {
+  async begin(connect: ConnectToken, link: Link): Promise<Opened | Refusal> {
     const { rules, faults } = this.#options;
-    const outcome = examine(connect, rules, this.#link);
-    if (!('type' in outcome)) return this.#open(outcome);
+    const outcome = examine(connect, rules, link);
+    if (!('type' in outcome)) return this.#open(outcome, link);
     if (outcome.type === MessageType.CONNACK_FAILED_TOKEN_ERROR) {
       const text = outcome.reason?.text ?? 'the token is unknown';
-      faults.add('wrong-token', this.#link, new HashikeError('HSK-3101', text));
-      return this.#answerLate(outcome);
+      faults.add('wrong-token', link, new HashikeError('HSK-3101', text));
+      return this.#answerLate(outcome, link);
     }
     return outcome;
   }
 
   /** Wrong tokens cost time (clause 5.3.5). */
-  async #answerLate(refusal: Refusal): Promise<Refusal> {
+  async #answerLate(refusal: Refusal, link: Link): Promise<Refusal> {
     const { wrongTokens, clock } = this.#options;
-    const address = addressOf(this.#link);
+    const address = addressOf(link);
     const delayMs = wrongTokens.note(address);
     if (delayMs === undefined)
       return busy('too many wrong tokens from this address (limits.wrongTokensAtOnce)');
@@ -72,7 +69,7 @@ export class SessionOpening {
   }
 
   /** CONNECT_RESUME. */
-  resume({ sessionId, resumeKey, messageId }: ConnectResume): Opened | Refusal {
+  resume({ sessionId, resumeKey, messageId }: ConnectResume, link: Link): Opened | Refusal {
     const { sessions, clock } = this.#options;
     const found = sessions.find(sessionId, resumeKey);
     if (found.state === 'busy')
@@ -80,17 +77,20 @@ export class SessionOpening {
     if (found.state === 'over') return expired(found.received);
     if (found.state === 'unknown') return expired(undefined);
     const { session } = found;
-    if (messageId < session.acknowledged) {
+    if (messageId < session.acknowledgedUpTo) {
       // What it says of its numbers counts no more, nor does what we would say of them (clause 6.5.6).
-      session.stateLost(
+      session.forget(
         new HashikeError('HSK-2006', 'a client claims less than it had acknowledged', {
           claimed: messageId,
-          acknowledged: session.acknowledged,
+          acknowledged: session.acknowledgedUpTo,
         }),
       );
       return expired(undefined);
     }
-    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client resumed its session');
+    this.#logOf(link).info(
+      { client: session.clientId, session: session.idHex },
+      'a client resumed its session',
+    );
     return {
       session,
       answer: () => ({
@@ -104,9 +104,9 @@ export class SessionOpening {
     };
   }
 
-  async #open(grant: Grant): Promise<Opened | Refusal> {
+  async #open(grant: Grant, link: Link): Promise<Opened | Refusal> {
     const { sessions, rules, clock } = this.#options;
-    const { place, reliable } = this.#link.capabilities;
+    const { place, reliable } = link.capabilities;
     const refusal = sessions.refusal(grant.principal.clientId, rules.limits.connections);
     if (refusal) return busy(refusal.text, refusal.retryMs);
     const { session, resumeKey } = sessions.create(grant, place);
@@ -114,17 +114,17 @@ export class SessionOpening {
       if (session.durable) await session.custody.save();
     } catch (error) {
       sessions.discard(session);
-      this.#log.error({ err: error }, 'a session could not be stored');
+      this.#logOf(link).error({ err: error }, 'a session could not be stored');
       return busy('the session could not be stored');
     }
-    this.#log.info({ client: session.clientId, session: session.idHex }, 'a client connected');
+    this.#logOf(link).info({ client: session.clientId, session: session.idHex }, 'a client connected');
     return {
       session,
       answer: () => ({
         type: MessageType.CONNACK_SUCCESS,
         timestamp: session.timestamp(),
         clientId: session.clientId,
-        sessionId: session.identity.sessionId,
+        sessionId: session.sessionId,
         resumeKey,
         keepAlive: grant.keepAliveMs,
         resumeWindow: grant.resumeWindowMs,
@@ -133,6 +133,10 @@ export class SessionOpening {
       }),
       peerReceived: 0,
     };
+  }
+
+  #logOf({ name, peer }: Link): Log {
+    return this.#options.log.child({ link: name, peer });
   }
 }
 

@@ -5,45 +5,46 @@ import type { AliasEntry } from '../wire/message.ts';
 import { MessageType, ShortKind } from '../wire/numbers.ts';
 import { isShortForm } from '../wire/short-form.ts';
 import { encodeContext, type SessionContext } from './session-context.ts';
-import type { SessionIdentity } from './session-surroundings.ts';
+import { bytesOf, type SessionIdentity } from './session-surroundings.ts';
 
 const NO_CONTEXT = new Uint8Array(0);
 
-/** What changes in a session and is written to disk. */
-export interface RecordedState {
+/** What of a session is written to disk. */
+export interface RecordedSession {
+  readonly identity: SessionIdentity;
+  readonly sessionId: Uint8Array;
   /** Whether it comes back from disk: if not, only its numbers count. */
   readonly comesBack: boolean;
   readonly over: boolean;
-  readonly received: number;
-  readonly sent: number;
+  /** Last MESSAGE_ID of the client of which custody has passed. */
+  readonly settled: number;
+  /** Last MESSAGE_ID from its queue that the client acknowledged. */
+  readonly fed: number;
   readonly aliases: readonly AliasEntry[];
-  readonly subscriptions: SessionContext['subscriptions'];
+  readonly subscribed: SessionContext['subscriptions'];
 }
 
 /** The record of a session on disk: what it says now, and whether that is more than what was written. */
 export class SessionRecord {
-  readonly #identity: SessionIdentity;
-  readonly #state: () => RecordedState;
+  readonly #session: RecordedSession;
   /** The context as it was last written. */
   #written: Uint8Array = NO_CONTEXT;
 
-  constructor(identity: SessionIdentity, state: () => RecordedState) {
-    this.#identity = identity;
-    this.#state = state;
+  constructor(session: RecordedSession) {
+    this.#session = session;
   }
 
   /** The record as it is to be written. @param updatedAt epoch ms. */
   write(updatedAt: number): StoredSession {
-    const { sessionId, principal, keyHash, place } = this.#identity;
-    const { over, received, sent } = this.#state();
+    const { identity, sessionId, over, settled, fed } = this.#session;
     this.#written = this.#context();
     return {
       sessionId,
-      clientId: principal.clientId,
-      keyHash,
-      place: over ? undefined : place,
-      received,
-      sent,
+      clientId: identity.principal.clientId,
+      keyHash: bytesOf(identity.keyHash),
+      place: over ? undefined : identity.place,
+      received: settled,
+      sent: fed,
       context: this.#written,
       updatedAt,
     };
@@ -51,13 +52,13 @@ export class SessionRecord {
 
   /** Whether `frame` changed the context on its own: an ALIAS does, while a SUBSCRIBE is written before its ACK. */
   isChangedBy(frame: Uint8Array): boolean {
-    const { comesBack } = this.#state();
-    return comesBack && mayDeclareAliases(frame) && !sameBytes(this.#context(), this.#written);
+    return this.#session.comesBack && mayDeclareAliases(frame) && !sameBytes(this.#context(), this.#written);
   }
 
   #context(): Uint8Array {
-    const { comesBack, aliases, subscriptions } = this.#state();
-    return comesBack ? encodeContext({ ...this.#identity.context, aliases, subscriptions }) : NO_CONTEXT;
+    const { comesBack, identity, aliases, subscribed } = this.#session;
+    if (!comesBack) return NO_CONTEXT;
+    return encodeContext({ ...identity.context, aliases, subscriptions: subscribed });
   }
 }
 

@@ -1,5 +1,3 @@
-import type { Clock } from '../base/clock.ts';
-import type { Counters } from '../base/counters.ts';
 import { DropReport } from '../base/drop-report.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -8,13 +6,12 @@ import { validateTopic } from '../topic/topic.ts';
 import type { PublishBody, ReasonValue, Subscribe } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
 import type { Publication } from '../wire/publication.ts';
-import type { Broker } from './broker.ts';
 import type { Custody } from './custody.ts';
+import type { Deliveries } from './deliveries.ts';
 import type { Principal } from './ports.ts';
-import type { Presence } from './presence.ts';
 import { fromBatch, fromPublish, fromWill, type Publisher } from './publications.ts';
 import { isRefusal, reasonOf } from './reasons.ts';
-import type { RetainedReplay } from './retained-replay.ts';
+import type { SessionServices } from './session-surroundings.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { UdpTicketValues } from './udp-paths.ts';
 import type { Watches } from './watches.ts';
@@ -23,11 +20,18 @@ const REQUEST_ID_BYTES = 8;
 /** Header and padding of a section, at most. */
 const SECTION_OVERHEAD_BYTES = 7;
 
-/** What the requests of a client do to its session. */
+/** The session, as far as the requests of its client need it. */
 export interface RequestedSession {
   /** Hex of the SESSION_ID. */
   readonly idHex: string;
+  readonly principal: Principal;
+  readonly services: SessionServices;
   readonly durable: boolean;
+  readonly custody: Custody;
+  readonly subscriptions: Subscriptions;
+  readonly watches: Watches;
+  readonly deliveries: Deliveries;
+  readonly log: Log;
   /** The session clock (clause 3.1.3). */
   timestamp(): number;
   settle(messageId: number): void;
@@ -38,57 +42,47 @@ export interface RequestedSession {
   violated(error: HashikeError): void;
 }
 
-export interface SessionRequestsOptions {
-  readonly session: RequestedSession;
-  readonly principal: Principal;
-  readonly subscriptions: Subscriptions;
-  readonly watches: Watches;
-  readonly presence: Presence;
-  readonly replay: RetainedReplay;
-  readonly messageBytes: number;
-  readonly custody: Custody;
-  readonly broker: Broker;
-  readonly clock: Clock;
-  readonly counters: Counters;
-  readonly log: Log;
+interface Deferred {
+  readonly message: Inbound;
+  readonly age: Age;
 }
 
 /** Carries out what one client asks for within its session (clauses 3.3 and 5), in order. */
 export class SessionRequests {
-  readonly #options: SessionRequestsOptions;
-  readonly #refusals: DropReport;
+  readonly #session: RequestedSession;
+  /** Once something was refused. */
+  #refusals: DropReport | undefined;
   /** Received while something that must be on disk before them was not. */
-  readonly #deferred: { readonly message: Inbound; readonly age: Age }[] = [];
+  #deferred: Deferred[] | undefined;
 
-  constructor(options: SessionRequestsOptions) {
-    this.#options = options;
-    const { clock, counters, log } = options;
-    const text = 'messages of a client were refused';
-    this.#refusals = new DropReport({ place: 'session', text, clock, counters, log });
+  constructor(session: RequestedSession) {
+    this.#session = session;
   }
 
   /** Whether messages are carried out as they come. */
   get flow(): boolean {
-    return this.#deferred.length === 0;
+    return this.#deferred === undefined;
   }
 
   /** What changes a durable context is on disk before its ACK, and what came before it is as well: such a message waits, and so do later ones. */
   receive(message: Inbound, age: Age): void {
-    if (this.#deferred.length > 0 || this.#mustWait(message)) this.#deferred.push({ message, age });
+    if (this.#deferred) this.#deferred.push({ message, age });
+    else if (this.#mustWait(message)) this.#deferred = [{ message, age }];
     else this.#carryOut(message, age);
   }
 
   /** To be called when custody of something has passed. */
   proceed(): void {
-    for (let next = this.#deferred[0]; next && !this.#mustWait(next.message); next = this.#deferred[0]) {
-      this.#deferred.shift();
+    for (let next = this.#deferred?.[0]; next && !this.#mustWait(next.message); next = this.#deferred?.[0]) {
+      this.#deferred?.shift();
       this.#carryOut(next.message, next.age);
     }
+    if (this.#deferred?.length === 0) this.#deferred = undefined;
   }
 
   /** Leaves out what waits: it is not settled, so the client sends it again. */
   stop(): void {
-    this.#deferred.length = 0;
+    this.#deferred = undefined;
   }
 
   publishWill(will: PublishBody): void {
@@ -97,11 +91,11 @@ export class SessionRequests {
 
   #mustWait({ type }: Inbound): boolean {
     const changesContext = type === MessageType.SUBSCRIBE || type === MessageType.UNSUBSCRIBE;
-    return changesContext && this.#options.session.durable && this.#options.custody.busy;
+    return changesContext && this.#session.durable && this.#session.custody.busy;
   }
 
   #carryOut(message: Inbound, age: Age): void {
-    const { session, subscriptions, watches, clock } = this.#options;
+    const session = this.#session;
     if (!isRequest(message)) {
       session.violated(
         new HashikeError('HSK-3005', 'a client sent what only a server sends', { type: message.type }),
@@ -119,13 +113,13 @@ export class SessionRequests {
         this.#change(message.messageId, () => this.#subscribe(message));
         break;
       case MessageType.UNSUBSCRIBE:
-        this.#change(message.messageId, () => subscriptions.remove(message.topics));
+        this.#change(message.messageId, () => session.subscriptions.remove(message.topics));
         break;
       case MessageType.WATCH:
         this.#change(message.messageId, () => this.#watch(message.topics));
         break;
       case MessageType.UNWATCH:
-        this.#change(message.messageId, () => watches.unwatch(message.topics));
+        this.#change(message.messageId, () => session.watches.unwatch(message.topics));
         break;
       case MessageType.LIST_SUBSCRIBERS:
         this.#listSubscribers(message.requestId, message.topic);
@@ -138,7 +132,7 @@ export class SessionRequests {
           type: MessageType.TIME,
           timestamp: session.timestamp(),
           requestId: message.requestId,
-          serverTime: clock.wall(),
+          serverTime: session.services.clock.wall(),
           echo: message.timestamp,
         });
         break;
@@ -150,29 +144,30 @@ export class SessionRequests {
   }
 
   #subscribe({ topics, bestEffort }: Subscribe): Promise<void> {
-    const { subscriptions, replay } = this.#options;
+    const { subscriptions, deliveries } = this.#session;
     const added = subscriptions.add(topics, !bestEffort);
-    return replay.begin(added, !bestEffort);
+    return added.length > 0 ? deliveries.replay(added, !bestEffort) : Promise.resolve();
   }
 
   /** The numbers of a session on disk belong to what its queue there holds, so that they stay the same after a crash. */
   #watch(filters: readonly string[]): void {
-    const { session, watches } = this.#options;
-    if (session.durable) throw notOffered('presence to a client whose session it keeps on disk');
+    const { durable, watches } = this.#session;
+    if (durable) throw notOffered('presence to a client whose session it keeps on disk');
     watches.watch(filters);
   }
 
   /** What has no number can't be REJECTED: the answer itself says why it is none (clause 5.8.6). */
   #listSubscribers(requestId: number, topic: string): void {
-    const { session, principal, presence, messageBytes } = this.#options;
+    const session = this.#session;
+    const { principal, services } = session;
     const answer = { type: MessageType.SUBSCRIBERS, timestamp: session.timestamp(), requestId, topic };
     try {
       validateTopic(topic);
       if (!principal.maySubscribe(topic)) {
         throw new HashikeError('HSK-3001', `${principal.clientId} may not list ${topic}`, { topic });
       }
-      const clientIds = presence.on(topic);
-      if (sectionBytes([topic, ...clientIds]) + REQUEST_ID_BYTES > messageBytes) {
+      const clientIds = services.presence.on(topic);
+      if (sectionBytes([topic, ...clientIds]) + REQUEST_ID_BYTES > services.limits.messageBytes) {
         throw new HashikeError('HSK-3003', 'the list is longer than a message (limits.messageBytes)', {
           topic,
           clients: clientIds.length,
@@ -187,8 +182,8 @@ export class SessionRequests {
 
   /** The client holds acknowledgements that we do not remember (clause 6.5.6): it comes back with a new session, but somebody must know of the loss. */
   #weLostState(): void {
-    const { counters, log } = this.#options;
-    counters.counter('state_lost').add();
+    const { services, log } = this.#session;
+    services.counters.counter('state_lost').add();
     const error = new HashikeError(
       'HSK-3008',
       'the gateway has lost state: what it acknowledged to a client it does not remember',
@@ -197,7 +192,7 @@ export class SessionRequests {
   }
 
   #openUdp(requestId: number): void {
-    const { session } = this.#options;
+    const session = this.#session;
     const ticket = session.openUdp();
     if (!ticket) this.#endUnsupported();
     else {
@@ -208,34 +203,35 @@ export class SessionRequests {
 
   /** What has no number can't be refused alone (clause 3.3.2). */
   #endUnsupported(): void {
-    this.#options.session.end({ code: Reason.UNSUPPORTED, text: 'the server does not offer this' }, true);
+    this.#session.end({ code: Reason.UNSUPPORTED, text: 'the server does not offer this' }, true);
   }
 
   /** The number of a PUBLISH is settled when custody has passed (clause 5.2.2). */
   #publish(messageId: number | undefined, publications: readonly Publication[]): void {
-    const { session, broker, principal, custody } = this.#options;
+    const { services, principal, custody, durable: kept } = this.#session;
+    const { broker } = services;
     this.#settleAfter(messageId, async () => {
       const durable = publications.some(({ topic }) => broker.isDurable(topic));
       if (messageId !== undefined && durable) custody.saveOnce();
       await broker.publishAll(publications, principal);
-      if (!durable && session.durable && messageId !== undefined) await custody.mark(messageId);
+      if (!durable && kept && messageId !== undefined) await custody.mark(messageId);
     });
   }
 
   /** An acknowledged SUBSCRIBE is in force (clause 5.2.2), for a durable session also after a crash. */
   #change(messageId: number, change: () => void | Promise<void>): void {
-    const { session, custody } = this.#options;
+    const { durable, custody } = this.#session;
     this.#settleAfter(messageId, async () => {
       // Both are asked for before anything else of the session can be.
       const changed = change();
-      const kept = session.durable ? [custody.save(), custody.mark(messageId)] : [];
+      const kept = durable ? [custody.save(), custody.mark(messageId)] : [];
       await Promise.all([changed, ...kept]);
     });
   }
 
   #settleAfter(messageId: number | undefined, work: () => Promise<void>): void {
-    const { session, custody } = this.#options;
-    void custody.track(async () => {
+    const session = this.#session;
+    void session.custody.track(async () => {
       try {
         await work();
         if (messageId !== undefined) session.settle(messageId);
@@ -248,7 +244,9 @@ export class SessionRequests {
 
   /** Refuses one message alone (clause 5.7.1), and says so: it is for the integrator to mend. */
   #refuse(messageId: number | undefined, error: HashikeError): void {
-    const { session, custody } = this.#options;
+    const session = this.#session;
+    const { custody } = session;
+    this.#refusals ??= this.#reportRefusals();
     this.#refusals.add('refused', error.facts);
     if (messageId === undefined) return;
     session.control({
@@ -264,8 +262,15 @@ export class SessionRequests {
   }
 
   #publisher(): Publisher {
-    const { session, principal, clock } = this.#options;
-    return { clientId: principal.clientId, sessionId: session.idHex, wall: clock.wall() };
+    const { idHex, principal, services } = this.#session;
+    return { clientId: principal.clientId, sessionId: idHex, wall: services.clock.wall() };
+  }
+
+  #reportRefusals(): DropReport {
+    const { services, log } = this.#session;
+    const { clock, counters } = services;
+    const text = 'messages of a client were refused';
+    return new DropReport({ place: 'session', text, clock, counters, log });
   }
 }
 

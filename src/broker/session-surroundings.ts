@@ -6,17 +6,20 @@ import type { Spool } from '../spool/ports.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import type { Admission } from './access.ts';
 import type { Broker } from './broker.ts';
+import type { ClientSession } from './client-session.ts';
 import type { Principal } from './ports.ts';
 import type { Presence } from './presence.ts';
+import type { Relay } from './relay.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TokenAccounts } from './token-accounts.ts';
 import type { UdpPaths } from './udp-paths.ts';
 
 /** What a session is from its beginning, or what is known of it after a restart. */
 export interface SessionIdentity {
-  readonly sessionId: Uint8Array;
-  /** SHA-256 of the RESUME_KEY. */
-  readonly keyHash: Uint8Array;
+  /** Hex of the SESSION_ID: of thousands of them, a text is a fraction of what bytes are. */
+  readonly idHex: string;
+  /** Hex of the SHA-256 of the RESUME_KEY. */
+  readonly keyHash: string;
   readonly principal: Principal;
   readonly admission: Admission;
   /** The wire it belongs to (clause 6.5.1). */
@@ -28,10 +31,18 @@ export interface SessionIdentity {
   readonly restored: boolean;
 }
 
+/** The bytes of an identity that is kept as hex. */
+export function bytesOf(hex: string): Uint8Array {
+  return new Uint8Array(Buffer.from(hex, 'hex'));
+}
+
+/** What all sessions have in common. */
 export interface SessionServices {
   readonly broker: Broker;
   readonly presence: Presence;
   readonly accounts: TokenAccounts;
+  readonly relay: Relay;
+  readonly registry: SessionRegistry;
   readonly spool: Pick<Spool, 'append' | 'saveSession'>;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -41,6 +52,7 @@ export interface SessionServices {
   readonly limits: {
     readonly sendQueueBytes: number;
     readonly unsettledMessages: number;
+    readonly reorderMessages: number;
     readonly subscriptionsPerClient: number;
     readonly watchesPerClient: number;
     readonly messageBytes: number;
@@ -61,11 +73,11 @@ export interface Departure {
   readonly mayReturn: boolean;
 }
 
-/** What the registry of sessions wants to know of one. */
-export interface SessionEvents {
-  detached(): void;
+/** Who holds the sessions: told by each what becomes of it. */
+export interface SessionRegistry {
+  detached(session: ClientSession): void;
   /** It is over; `will` says whether its will is to be published. The registry answers with `stop`. */
-  over(will: boolean, reason: ReasonValue): void;
+  ended(session: ClientSession, will: boolean, reason: ReasonValue): void;
   /** It is over, without its will, and nothing of it is to be remembered. The registry answers with `stop`. */
-  forgotten(): void;
+  discard(session: ClientSession): void;
 }

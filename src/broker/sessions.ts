@@ -5,66 +5,63 @@ import { HashikeError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { Spool, StoredSession } from '../spool/ports.ts';
-import { Reason } from '../wire/numbers.ts';
+import type { ReasonValue } from '../wire/message.ts';
+import { MAX_SHORT_IN_FLIGHT, Reason } from '../wire/numbers.ts';
 import type { Access } from './access.ts';
 import { type ClientQueue, ClientQueues } from './client-queues.ts';
 import { ClientSession } from './client-session.ts';
 import type { Grant } from './handshake.ts';
 import { decodeContext } from './session-context.ts';
-import type { Carrier, Departure, SessionIdentity, SessionServices } from './session-surroundings.ts';
+import { type Fate, PastSessions } from './past-sessions.ts';
+import { Relay } from './relay.ts';
+import type {
+  Carrier,
+  Departure,
+  SessionIdentity,
+  SessionRegistry,
+  SessionServices,
+} from './session-surroundings.ts';
 import { type Busy, tokenNameOf } from './token-accounts.ts';
 
 const SESSION_ID_BYTES = 8;
 const RESUME_KEY_BYTES = 16;
-/** Sessions that are over and remembered in memory: one a client, so only clients that share a token can be more. */
-const MAX_REMEMBERED = 10_000;
+/** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
+const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
 
-export interface SessionsOptions extends SessionServices {
+export interface SessionsOptions extends Omit<SessionServices, 'relay' | 'registry' | 'limits'> {
   readonly access: Access;
   readonly profiles: Pick<Profiles, 'forClient'>;
   readonly spool: Spool;
   readonly random: Random;
-  readonly limits: SessionServices['limits'] & { readonly queuedPerClient: number };
-}
-
-/** A session that is over, as far as its client may still ask for it (clause 5.4.3). */
-interface Remembered {
-  readonly clientId: string;
-  readonly sessionId: Uint8Array;
-  readonly idHex: string;
-  readonly keyHash: Uint8Array;
-  /** Last MESSAGE_ID of which custody has passed. */
-  readonly received: () => number;
-  /** Whether that may yet grow. */
-  readonly busy: () => boolean;
-  /** Sees to it that its record on disk is not written any more. False when there is none. */
-  readonly forget: () => boolean;
+  readonly limits: Omit<SessionServices['limits'], 'reorderMessages'> & { readonly queuedPerClient: number };
 }
 
 /** What a CONNECT_RESUME finds. */
 export type Found =
   | { readonly state: 'alive'; readonly session: ClientSession }
-  /** Custody of its last messages is not decided yet. */
-  | { readonly state: 'busy' }
-  | { readonly state: 'over'; readonly received: number }
+  | Fate
   | { readonly state: 'unknown' };
 
 /** Every session, alive or remembered: at most one of each for a client. */
-export class Sessions {
+export class Sessions implements SessionRegistry {
   readonly #options: SessionsOptions;
+  readonly #services: SessionServices;
   readonly #queues: ClientQueues;
   /** Alive, by the hex of the SESSION_ID. */
   readonly #alive = new Map<string, ClientSession>();
   readonly #byClient = new Map<string, ClientSession>();
   readonly #byPlace = new Map<string, ClientSession>();
-  /** The last one of each client that is over, by CLIENT_ID. */
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #past: PastSessions;
   /** End of the resume window. */
   readonly #windows = new Map<ClientSession, Timer>();
   #stopped = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    const limits = { ...options.limits, reorderMessages: REORDER_MESSAGES };
+    const relay = new Relay(options.broker, options.clock);
+    this.#services = { ...options, limits, relay, registry: this };
+    this.#past = new PastSessions(options.spool, options.log);
     this.#queues = new ClientQueues(options);
   }
 
@@ -99,7 +96,7 @@ export class Sessions {
     const resumeKey = random.bytes(RESUME_KEY_BYTES);
     const session = this.#add(
       {
-        sessionId: random.bytes(SESSION_ID_BYTES),
+        idHex: hex(random.bytes(SESSION_ID_BYTES)),
         keyHash: hashOf(resumeKey),
         principal,
         admission,
@@ -110,8 +107,8 @@ export class Sessions {
           epochWall: clock.wall(),
           will: connect.will,
           confirm: connect.confirm,
-          aliases: [...profile.aliases, ...connect.aliases],
-          subscriptions: [],
+          aliases: joined(profile.aliases, connect.aliases),
+          subscriptions: NONE,
         },
         received: 0,
         sent: 0,
@@ -143,15 +140,10 @@ export class Sessions {
   find(sessionId: Uint8Array, resumeKey: Uint8Array): Found {
     const id = hex(sessionId);
     const keyHash = hashOf(resumeKey);
+    const fits = (expected: string): boolean => sameHash(expected, keyHash);
     const session = this.#alive.get(id);
-    if (session) {
-      return sameHash(session.identity.keyHash, keyHash) ? { state: 'alive', session } : { state: 'unknown' };
-    }
-    for (const each of this.#remembered.values()) {
-      if (each.idHex !== id || !sameHash(each.keyHash, keyHash)) continue;
-      return each.busy() ? { state: 'busy' } : { state: 'over', received: each.received() };
-    }
-    return { state: 'unknown' };
+    if (!session) return this.#past.find(id, fits) ?? { state: 'unknown' };
+    return fits(session.identity.keyHash) ? { state: 'alive', session } : { state: 'unknown' };
   }
 
   /** The session whose context belongs to a place (clause 6.5.1). */
@@ -163,6 +155,19 @@ export class Sessions {
   attach(session: ClientSession, carrier: Carrier, peerReceived: number | undefined): void {
     session.attach(carrier, peerReceived);
     this.#stopWindow(session);
+  }
+
+  /** Its resume window begins: on a wire of its own the context stays for days (clause 6.5.1); elsewhere it lives on for the resume window (clause 5.4.1). */
+  detached(session: ClientSession): void {
+    const { place, context } = session.identity;
+    if (place !== undefined || this.#stopped) return;
+    this.#stopWindow(session);
+    const timer = this.#options.clock.after(context.resumeWindowMs, () => this.#over(session, true, lost));
+    this.#windows.set(session, timer);
+  }
+
+  ended(session: ClientSession, will: boolean, reason: ReasonValue): void {
+    this.#over(session, will, { reason, mayReturn: false });
   }
 
   /** Ends a session without its will and remembers nothing of it. */
@@ -184,7 +189,7 @@ export class Sessions {
   prepareQueues(): void {
     const { access, profiles } = this.#options;
     for (const clientId of new Set([...access.clientIds, ...this.#queues.clientIds])) {
-      const own = this.#byClient.get(clientId)?.subscriptions ?? [];
+      const own = this.#byClient.get(clientId)?.subscribed.map(({ filter }) => filter) ?? [];
       const { commands } = profiles.forClient(clientId);
       this.#queues.prepare(clientId, commands, own);
     }
@@ -195,23 +200,21 @@ export class Sessions {
     const queue = durable
       ? this.#queues.of(clientId, this.#options.profiles.forClient(clientId).commands)
       : undefined;
-    const session: ClientSession = new ClientSession(identity, this.#options, queue, {
-      detached: () => this.#startWindow(session),
-      over: (will, reason) => this.#over(session, will, { reason, mayReturn: false }),
-      forgotten: () => this.discard(session),
-    });
+    const session = new ClientSession(identity, this.#services, queue);
     this.#alive.set(session.idHex, session);
     this.#options.accounts.of(clientId).addSession();
     this.#byClient.set(clientId, session);
     if (identity.place !== undefined) this.#byPlace.set(identity.place, session);
-    this.#startWindow(session);
+    this.detached(session);
     return session;
   }
 
   /** A session on disk: one with a context goes on, of the others the numbers count. */
   #restore(stored: StoredSession): void {
     const { access, log } = this.#options;
-    const { clientId, sessionId, keyHash, received, sent } = stored;
+    const { clientId, received, sent } = stored;
+    const idHex = hex(stored.sessionId);
+    const keyHash = hex(stored.keyHash);
     const place = stored.place ?? undefined;
     const principal = access.principal(clientId);
     const holder = access.named(tokenNameOf(clientId));
@@ -221,26 +224,18 @@ export class Sessions {
         { client: clientId },
         'a stored session belongs to a client that the configuration does not know',
       );
-      this.#forgetOnDisk(sessionId);
+      this.#past.forgetOnDisk(idHex);
       return;
     }
     try {
       if (stored.context.length === 0) {
-        this.#remember({
-          clientId,
-          sessionId,
-          idHex: hex(sessionId),
-          keyHash,
-          received: () => received,
-          busy: () => false,
-          forget: () => true,
-        });
+        this.#past.remember({ clientId, idHex, keyHash, received, saved: true });
         return;
       }
       const context = decodeContext(stored.context);
       const admission = { holder };
       this.#add(
-        { sessionId, keyHash, principal, admission, place, context, received, sent, restored: true },
+        { idHex, keyHash, principal, admission, place, context, received, sent, restored: true },
         true,
       );
     } catch (error) {
@@ -250,15 +245,6 @@ export class Sessions {
         'a stored session cannot be read; its client must connect anew',
       );
     }
-  }
-
-  /** On a wire of its own the context stays for days (clause 6.5.1); elsewhere it lives on for the resume window (clause 5.4.1). */
-  #startWindow(session: ClientSession): void {
-    const { place, context } = session.identity;
-    if (place !== undefined || this.#stopped) return;
-    this.#stopWindow(session);
-    const timer = this.#options.clock.after(context.resumeWindowMs, () => this.#over(session, true, lost));
-    this.#windows.set(session, timer);
   }
 
   #stopWindow(session: ClientSession): void {
@@ -280,43 +266,22 @@ export class Sessions {
     this.#stopWindow(session);
     if (will) session.publishWill();
     if (session.durable) custody.saveSoon();
-    this.#remember({
-      clientId,
-      sessionId: identity.sessionId,
-      idHex: session.idHex,
-      keyHash: identity.keyHash,
-      received: () => session.settled,
-      busy: () => custody.busy,
-      forget: () => {
-        custody.forget();
-        return custody.saved;
-      },
-    });
-  }
-
-  #remember(remembered: Remembered): void {
-    this.#remembered.delete(remembered.clientId);
-    this.#remembered.set(remembered.clientId, remembered);
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+    this.#past.add(session);
   }
 
   /** A client that connects anew has what it wanted to know of its session before: that ends without its will (clause 5.3.3), and is forgotten. */
   #forget(clientId: string): void {
     const session = this.#byClient.get(clientId);
     if (session) this.#over(session, false, replaced);
-    const remembered = this.#remembered.get(clientId);
-    if (!remembered) return;
-    this.#remembered.delete(clientId);
-    if (remembered.forget()) this.#forgetOnDisk(remembered.sessionId);
+    this.#past.forget(clientId);
   }
+}
 
-  #forgetOnDisk(sessionId: Uint8Array): void {
-    const { spool, log } = this.#options;
-    spool.forgetSession(sessionId).catch((error: unknown) => {
-      log.error({ err: error }, 'a session that is over could not be deleted from the disk');
-    });
-  }
+const NONE: readonly never[] = [];
+
+/** Both lists; most clients have neither, and share one that is empty. */
+function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  return first.length + second.length === 0 ? NONE : [...first, ...second];
 }
 
 const replaced: Departure = {
@@ -328,10 +293,10 @@ const lost: Departure = {
   mayReturn: false,
 };
 
-function hashOf(key: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(key).digest());
+function hashOf(key: Uint8Array): string {
+  return createHash('sha256').update(key).digest('hex');
 }
 
-function sameHash(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
+function sameHash(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }

@@ -1,28 +1,27 @@
 import { HashikeError } from '../base/errors.ts';
 import { matches, validateFilter } from '../topic/topic.ts';
 import type { Principal } from './ports.ts';
-import type { Attendance, Presence, PresenceChange, Watcher } from './presence.ts';
+import type { Attendance, Presence, Watcher } from './presence.ts';
 
 /** What a PRESENCE_JOINED takes beside its texts: header, MESSAGE_ID, headers of sections and padding. */
 const OVERHEAD_BYTES = 32;
 
-export interface WatchesOptions {
-  readonly presence: Presence;
+/** The session, as far as its watches need it. */
+export interface WatchingSession extends Watcher {
   readonly principal: Principal;
-  readonly limit: number;
-  /** Bytes that the session's send queue still takes. */
-  readonly room: () => number;
-  /** Tells the client. */
-  readonly tell: (change: PresenceChange) => void;
+  readonly services: { readonly presence: Presence; readonly limits: { readonly watchesPerClient: number } };
+  /** Bytes that its send queue still takes. */
+  readonly room: number;
 }
 
 /** The topics whose presence one session watches (clause 5.8). */
-export class Watches implements Watcher {
-  readonly #options: WatchesOptions;
+export class Watches {
+  readonly #session: WatchingSession;
   readonly #filters = new Set<string>();
 
-  constructor(options: WatchesOptions) {
-    this.#options = options;
+  /** @param session hears of every change */
+  constructor(session: WatchingSession) {
+    this.#session = session;
   }
 
   /**
@@ -30,7 +29,7 @@ export class Watches implements Watcher {
    * allowed, HSK-3003 over a limit.
    */
   watch(filters: readonly string[]): void {
-    const { presence } = this.#options;
+    const { presence } = this.#session.services;
     this.#check(filters);
     const known = [...this.#filters];
     const present = new Map<string, Attendance>();
@@ -41,15 +40,15 @@ export class Watches implements Watcher {
     this.#checkRoom([...present.values()]);
     for (const filter of filters) {
       this.#filters.add(filter);
-      presence.watch(filter, this);
+      presence.watch(filter, this.#session);
     }
-    for (const each of present.values()) this.presence({ ...each, joined: true });
+    for (const each of present.values()) this.#session.presence({ ...each, joined: true });
   }
 
   /** Those that are not watched are no error. */
   unwatch(filters: readonly string[]): void {
     for (const filter of filters) {
-      if (this.#filters.delete(filter)) this.#options.presence.unwatch(filter, this);
+      if (this.#filters.delete(filter)) this.#session.services.presence.unwatch(filter, this.#session);
     }
   }
 
@@ -57,12 +56,9 @@ export class Watches implements Watcher {
     this.unwatch([...this.#filters]);
   }
 
-  presence(change: PresenceChange): void {
-    this.#options.tell(change);
-  }
-
   #check(filters: readonly string[]): void {
-    const { principal, limit } = this.#options;
+    const { principal, services } = this.#session;
+    const limit = services.limits.watchesPerClient;
     for (const filter of filters) {
       validateFilter(filter);
       if (principal.maySubscribe(filter)) continue;
@@ -82,7 +78,7 @@ export class Watches implements Watcher {
     for (const { topic, clientId } of present) {
       bytes += OVERHEAD_BYTES + Buffer.byteLength(topic) + Buffer.byteLength(clientId);
     }
-    if (bytes <= this.#options.room()) return;
+    if (bytes <= this.#session.room) return;
     const text = 'more clients are present than the send queue takes (limits.sendQueueBytes)';
     throw new HashikeError('HSK-3003', text, { clients: present.length, bytes });
   }

@@ -54,6 +54,10 @@ export class SessionPipe implements SessionOutlet {
 
   /** Makes the session act now, and later when it wants to. Throws what `action` throws. */
   act<T>(action: (session: SessionMachine, now: number) => T): T {
+    return this.#act(action);
+  }
+
+  #act<T>(action: (session: SessionMachine, now: number) => T): T {
     try {
       return action(this.#machine, this.#clock.now());
     } finally {
@@ -113,7 +117,7 @@ export class SessionPipe implements SessionOutlet {
     if (never) return;
     this.#timer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
-      this.act((session, now) => session.tick(now));
+      this.#act((session, now) => session.tick(now));
     });
   }
 }
