@@ -3,6 +3,7 @@ import type { Outgoing } from '../session/ports.ts';
 import { matches } from '../topic/topic.ts';
 import type { Presence, ReasonValue } from '../wire/message.ts';
 import { MessageType } from '../wire/numbers.ts';
+import type { Send } from './outbox.ts';
 import { Reader } from './reader.ts';
 
 /** Somebody came to a topic, or left it. */
@@ -23,9 +24,6 @@ export class ClientWatch extends Reader<PresenceEvent> {
     this.filter = filter;
   }
 }
-
-/** Sends a numbered message; `resolve` or `reject` at its ACK. */
-type Send = (message: Outgoing, resolve: () => void, reject: (error: HashikeError) => void) => void;
 
 /**
  * Who is present, as far as this client watches. The server tells a session of each client and topic once, however many filters match, and a new session everything

@@ -29,6 +29,24 @@ export function isFinal(error: unknown): error is HashikeError {
   return error instanceof HashikeError && (error.code === 'HSK-3101' || error.code === 'HSK-3102');
 }
 
+/** For whoever asks something of a client that was closed. */
+export function closedError(): HashikeError {
+  return new HashikeError('HSK-3104', 'the client is closed');
+}
+
+/** Milliseconds that a busy server asked for; 0 where it was something else. */
+export function retryAfter(error: unknown): number {
+  const wish = error instanceof HashikeError ? error.context['retryAfter'] : undefined;
+  return typeof wish === 'number' ? wish : 0;
+}
+
+/** The error for REJECTED, and for an answer with a REASON. */
+export function rejectionOf(reason: ReasonValue): HashikeError {
+  return new HashikeError('HSK-3103', `the server refused the message: ${reason.text}`, {
+    reason: reason.code,
+  });
+}
+
 function said(reason: ReasonValue | undefined): string {
   return reason?.text ? `: ${reason.text}` : '';
 }

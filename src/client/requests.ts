@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Subscribers, Time } from '../wire/message.ts';
+import type { ControlMessage, SessionKeeper } from './session-keeper.ts';
 
 interface Open {
   readonly send: () => void;
@@ -20,16 +21,21 @@ export interface RequestsOptions {
 /** Questions with a REQUEST_ID and their answers. A question that a break of the link has lost is put again. */
 export class Requests {
   readonly #options: RequestsOptions;
+  readonly #control: SessionKeeper['control'];
   readonly #open = new Map<number, Open>();
   #last = 0;
+  #end: HashikeError | undefined;
 
-  constructor(options: RequestsOptions) {
+  /** @param control puts a message on the link, if there is one */
+  constructor(options: RequestsOptions, control: SessionKeeper['control']) {
     this.#options = options;
+    this.#control = control;
   }
 
-  /** Puts a question. @param send puts it on the link, if there is one. Rejects with HSK-3108 when it was not answered in time. */
-  ask(send: (requestId: number) => void): Promise<Answer> {
+  /** Puts a question. Rejects with HSK-3108 when it was not answered in time, or as the client ended. */
+  ask(make: (requestId: number, timestamp: number) => ControlMessage): Promise<Answer> {
     const { clock, timeoutMs } = this.#options;
+    if (this.#end) return Promise.reject(this.#end);
     this.#last = (this.#last + 1) >>> 0;
     const requestId = this.#last;
     return new Promise((resolve, reject) => {
@@ -37,8 +43,9 @@ export class Requests {
         this.#open.delete(requestId);
         reject(new HashikeError('HSK-3108', 'the server did not answer in time', { timeoutMs }));
       });
-      this.#open.set(requestId, { send: () => send(requestId), resolve, reject, timer });
-      send(requestId);
+      const send = (): void => this.#control((timestamp) => make(requestId, timestamp));
+      this.#open.set(requestId, { send, resolve, reject, timer });
+      send();
     });
   }
 
@@ -55,7 +62,9 @@ export class Requests {
     open.resolve(answer);
   }
 
-  fail(error: HashikeError): void {
+  /** There will be no connection any more. */
+  finish(error: HashikeError): void {
+    this.#end = error;
     for (const { timer, reject } of this.#open.values()) {
       timer.cancel();
       reject(error);
