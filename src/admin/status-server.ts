@@ -1,7 +1,7 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describeError, HashikeError } from '../base/errors.ts';
+import { createServer, request } from '../base/node-http.ts';
 import type { GatewayStatus } from './status.ts';
 
 /** The socket of the gateway whose runtime directory this is. */

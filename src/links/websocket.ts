@@ -1,9 +1,10 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocketServer } from 'ws';
 import type { Timer } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import { DropReport } from '../base/drop-report.ts';
+import { createServer } from '../base/node-http.ts';
 import { type Accepted, peerOf } from './accepted.ts';
 import type { Link, LinkSource } from './link.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
