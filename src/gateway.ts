@@ -12,10 +12,9 @@ import { Teardown } from './base/teardown.ts';
 import { Access, trusted } from './broker/access.ts';
 import { Broker } from './broker/broker.ts';
 import { Connections } from './broker/connections.ts';
-import { UdpPaths } from './broker/udp-paths.ts';
+import type { UdpPaths } from './broker/udp-paths.ts';
 import type { Config, ServerTlsConfig } from './config/schema.ts';
 import type { LinkSource } from './links/link.ts';
-import { SerialSource } from './links/serial.ts';
 import { TcpSource } from './links/tcp.ts';
 import type { TlsServer } from './links/tls-server.ts';
 import { compileProfiles, type Profiles } from './profiles/profiles.ts';
@@ -88,7 +87,10 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   teardown.add('spool', () => spool.close());
   const broker = new Broker({ access, spool, clock, counters, limits: config.limits });
   const services = { access, broker, profiles, spool, clock, random, counters, log };
-  const udp = config.listen.udp && new UdpPaths({ ...services, ...config.listen.udp });
+  const { udp: udpConfig } = config.listen;
+  // What only some configurations need is loaded for these: modules cost memory and time of the start.
+  const udp =
+    udpConfig && new (await import('./broker/udp-paths.ts')).UdpPaths({ ...services, ...udpConfig });
   const connections = new Connections({ ...services, limits: config.limits, udp });
   await connections.open();
 
@@ -170,7 +172,6 @@ async function startMqtt(house: House, teardown: Teardown): Promise<readonly Par
   const { config } = house;
   const { mqtt } = config.upstream;
   if (!mqtt) return [];
-  // Drivers are loaded only when configured: they cost memory and start-up time.
   const { createMqttBridge, MQTT_BRIDGE } = await import('./bridges/mqtt.ts');
   const bridge = createMqttBridge({
     ...house,
@@ -242,8 +243,11 @@ async function openListener(
 }
 
 async function startSerial(house: House, teardown: Teardown): Promise<readonly Part[]> {
+  const { serial } = house.config;
+  if (serial.length === 0) return [];
+  const { SerialSource } = await import('./links/serial.ts');
   const parts: Part[] = [];
-  for (const port of house.config.serial) {
+  for (const port of serial) {
     const source = new SerialSource({ ...house, config: port });
     const { name } = source.describe();
     teardown.add(name, () => source.close());

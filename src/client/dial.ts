@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Link } from '../links/link.ts';
 import type { ClientTls } from '../links/open-stream.ts';
-import { connectTcp } from '../links/tcp.ts';
+import { connectTcp } from '../links/tcp-client.ts';
 import { WEBSOCKET_PATH } from '../links/websocket-protocol.ts';
 import { DEFAULT_TCP_PORT, DEFAULT_TLS_PORT, MAX_PAYLOAD_BYTES } from '../wire/numbers.ts';
 

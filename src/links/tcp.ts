@@ -1,6 +1,5 @@
 import type { Link, LinkSource } from './link.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
-import { openStream, type OpenStreamOptions } from './open-stream.ts';
 import { sharedByLinks, TcpLink, type TcpLinkOptions } from './tcp-link.ts';
 
 export interface TcpSourceOptions extends ListenerOptions, TcpLinkOptions {}
@@ -9,7 +8,6 @@ export interface TcpSourceOptions extends ListenerOptions, TcpLinkOptions {}
 export class TcpSource implements LinkSource {
   readonly #options: TcpSourceOptions;
   readonly #listener: Listener;
-  readonly #links = new Set<TcpLink>();
   readonly #shared = sharedByLinks();
 
   constructor(options: TcpSourceOptions) {
@@ -25,25 +23,14 @@ export class TcpSource implements LinkSource {
   open(onLink: (link: Link) => void): Promise<void> {
     const name = this.#options.tls ? 'tls' : 'tcp';
     return this.#listener.open(({ socket, certificate }) => {
-      const link = new TcpLink(socket, { name, certificate }, this.#options, this.#shared);
-      this.#links.add(link);
-      socket.once('close', () => this.#links.delete(link));
-      onLink(link);
+      onLink(new TcpLink(socket, { name, certificate }, this.#options, this.#shared));
     });
   }
 
   /** Stops listening, closes the links that are still open and resolves when all are gone. */
   close(): Promise<void> {
     return this.#listener.close(() => {
-      for (const link of this.#links) link.close();
+      for (const link of this.#shared.open) link.close();
     });
   }
-}
-
-export interface ConnectTcpOptions extends TcpLinkOptions, OpenStreamOptions {}
-
-/** A link to a server, inside TLS where `tls` is given. Rejects with HSK-2103, HSK-2104 or HSK-2105: see `openStream`. */
-export function connectTcp(options: ConnectTcpOptions): Promise<Link> {
-  const name = options.tls ? 'tls' : 'tcp';
-  return openStream(options, (socket) => new TcpLink(socket, { name }, options, sharedByLinks()));
 }

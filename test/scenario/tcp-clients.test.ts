@@ -10,7 +10,7 @@ import {
   encodeContent,
   type HashikeClient,
 } from '../../src/client/index.ts';
-import { connectTcp } from '../../src/links/tcp.ts';
+import { connectTcp } from '../../src/links/tcp-client.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/long-form.ts';
 import type { ConnackSuccess, Message } from '../../src/wire/message.ts';
 import { MessageType, Reason } from '../../src/wire/numbers.ts';

@@ -5,7 +5,8 @@ import { systemClock } from '../../../src/base/clock.ts';
 import type { HashikeError } from '../../../src/base/errors.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Link } from '../../../src/links/link.ts';
-import { connectTcp, TcpSource } from '../../../src/links/tcp.ts';
+import { connectTcp } from '../../../src/links/tcp-client.ts';
+import { TcpSource } from '../../../src/links/tcp.ts';
 import { decodeMessage, encodeMessage } from '../../../src/wire/long-form.ts';
 import { MessageType, Reason } from '../../../src/wire/numbers.ts';
 
