@@ -1,5 +1,4 @@
 import { describeError, HashikeError, type ErrorCode } from '../base/errors.ts';
-import type { Failure } from './requests.ts';
 
 /** Primary result codes of SQLite, the low byte of an extended one (https://sqlite.org/rescode.html). */
 const codeOfResult: Readonly<Record<number, ErrorCode>> = {
@@ -27,19 +26,4 @@ export function spoolError(thrown: unknown, doing: string): HashikeError {
   // What the operating system refused outside of SQLite.
   const refused = thrown instanceof Error && 'syscall' in thrown;
   return new HashikeError(refused ? 'HSK-2206' : 'HSK-1001', detail, {}, thrown);
-}
-
-/** `error` in a shape that can be copied between threads. */
-export function toFailure(error: HashikeError): Failure {
-  const suffix = ` [${error.code}]`;
-  return {
-    code: error.code,
-    detail: error.message.endsWith(suffix) ? error.message.slice(0, -suffix.length) : error.message,
-    context: error.context,
-  };
-}
-
-/** The error that `toFailure` was given. */
-export function fromFailure(failure: Failure): HashikeError {
-  return new HashikeError(failure.code, failure.detail, failure.context);
 }

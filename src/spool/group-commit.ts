@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
-import { spoolError, fromFailure } from './failure.ts';
+import { fromFailure } from '../base/failure.ts';
+import { spoolError } from './failure.ts';
 import { takesRoom, type Amount, type GroupResult, type Step } from './requests.ts';
 
 /** A step on its way to the disk. */

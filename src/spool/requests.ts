@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorContext } from '../base/errors.ts';
+import type { Failure } from '../base/failure.ts';
 import type { SessionMark, StoredSession } from './ports.ts';
 
 /** An encoded record for one consumer. */
@@ -35,13 +35,6 @@ export type Step =
 /** Whether a step takes up room on the disk for what somebody publishes: it is refused where the disk is full but for the reserve. */
 export function takesRoom(step: Step): boolean {
   return step.kind === 'append' || (step.kind === 'retain' && step.body !== undefined);
-}
-
-/** A HashikeError as it crosses from the worker; its class would not survive the copy. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly detail: string;
-  readonly context: ErrorContext;
 }
 
 export interface GroupResult {

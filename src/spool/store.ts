@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 import { HashikeError } from '../base/errors.ts';
-import { spoolError, toFailure } from './failure.ts';
+import { toFailure } from '../base/failure.ts';
+import { spoolError } from './failure.ts';
 import type { SessionMark, StoredSession } from './ports.ts';
 import { takesRoom, type Amount, type GroupResult, type RecordToStore } from './requests.ts';
 import type { Requests, Row, Step } from './requests.ts';

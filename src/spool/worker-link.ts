@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 import { describeError, HashikeError } from '../base/errors.ts';
-import { fromFailure } from './failure.ts';
+import { fromFailure } from '../base/failure.ts';
 import type { Reply, RequestKind, Requests } from './requests.ts';
 
 interface Pending {

@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads';
 
 import { invariant } from '../base/errors.ts';
-import { spoolError, toFailure } from './failure.ts';
+import { toFailure } from '../base/failure.ts';
+import { spoolError } from './failure.ts';
 import type { Reply, Request, Requests, RequestKind } from './requests.ts';
 import { Store } from './store.ts';
 

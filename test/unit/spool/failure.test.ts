@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { HashikeError } from '../../../src/base/errors.ts';
-import { fromFailure, spoolError, toFailure } from '../../../src/spool/failure.ts';
+import { spoolError } from '../../../src/spool/failure.ts';
 
 function sqliteError(errcode: number): Error {
   return Object.assign(new Error('from SQLite'), { code: 'ERR_SQLITE_ERROR', errcode });
@@ -36,13 +36,5 @@ describe('an error of the spool', () => {
     expect(spoolError('oops', 'write')).toMatchObject({ code: 'HSK-1001' });
     const coded = new HashikeError('HSK-2209', 'rotten');
     expect(spoolError(coded, 'read')).toBe(coded);
-  });
-
-  test('says the same after it has crossed from one thread to the other', () => {
-    const error = new HashikeError('HSK-2205', 'the disk is full', { free: 5 });
-    const crossed = fromFailure(structuredClone(toFailure(error)));
-    expect(crossed).toBeInstanceOf(HashikeError);
-    expect(crossed.message).toBe(error.message);
-    expect(crossed.context).toEqual(error.context);
   });
 });
