@@ -254,6 +254,11 @@ export const errorTable = {
     meaning: 'the configuration file cannot be read',
     cure: 'give the path of a readable file with --config',
   },
+  'HSK-2403': {
+    fault: 'environment',
+    meaning: 'the process that reads the configuration failed',
+    cure: 'see the cause and what that process wrote to standard error: it needs 80 MB of memory for a moment, and one process more',
+  },
   'HSK-3001': {
     fault: 'caller',
     meaning: 'the token does not allow this topic or filter',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describeError, HashikeError } from '../base/errors.ts';
-import { type ClientTls, connect, type HashikeClient } from '../client/index.ts';
+import type { ClientTls, HashikeClient } from '../client/index.ts';
 
 /** Where a gateway is and who asks: shared by `pub` and `sub`. */
 export interface ConnectionFlags {
@@ -63,7 +63,8 @@ const BY_CERTIFICATE = 'certificate';
 type Environment = Readonly<Partial<Record<string, string>>> | undefined;
 
 /** Connects as the flags say. The token is never an argument: the process list shows those. Throws HSK-6001 without one, and HSK-31xx. */
-export function connectBy(flags: ConnectionFlags, environment: Environment): Promise<HashikeClient> {
+export async function connectBy(flags: ConnectionFlags, environment: Environment): Promise<HashikeClient> {
+  const { connect } = await import('../client/index.ts');
   return connect({
     url: flags.url,
     token: tokenOf(flags, environment),

@@ -1,3 +1,5 @@
+import { DEFAULT_TCP_PORT, DEFAULT_TLS_PORT } from '../wire/numbers.ts';
+
 /** `--config FILE`, with the place where the service keeps it as default. */
 export const configFlag = {
   kind: 'parsed',
@@ -6,6 +8,9 @@ export const configFlag = {
   placeholder: 'FILE',
   default: '/etc/hashike/hashike.yaml',
 } as const;
+
+/** TCP and UDP, and TLS, of which it is only said that it is encrypted (docs/protocol.md, clause 1.4). */
+export const defaultPorts = [DEFAULT_TCP_PORT, DEFAULT_TLS_PORT];
 
 /** Whole numbers on the command line. */
 export function wholeNumber(text: string): number {

@@ -1,5 +1,4 @@
 import { buildCommand } from '@stricli/core';
-import { loadConfig } from '../../config/load.ts';
 import type { CliContext } from '../context.ts';
 import { configFlag } from '../flags.ts';
 
@@ -14,7 +13,8 @@ export const checkCommand = buildCommand({
       'Prints every problem with its line, its key, what is wrong and what would be right. Exit code 0: it can be run, 2: it cannot.',
   },
   parameters: { flags: { config: configFlag } },
-  func(this: CliContext, flags: Flags): void {
+  async func(this: CliContext, flags: Flags): Promise<void> {
+    const { loadConfig } = await import('../../config/load.ts');
     const { config, warnings } = loadConfig(flags.config);
     for (const warning of warnings) this.process.stderr.write(`warning: ${warning}\n`);
     const parts = [`${config.serial.length} serial ports`, `${config.clients.length} clients`];

@@ -1,7 +1,7 @@
 import { buildCommand } from '@stricli/core';
 import { parseHex, utf8 } from '../../base/bytes.ts';
 import { HashikeError } from '../../base/errors.ts';
-import { encodeContent } from '../../client/index.ts';
+import { encodeContent } from '../../wire/content.ts';
 import { FIRST_CONTENT_TYPE, OPAQUE_CONTENT_TYPE } from '../../wire/numbers.ts';
 import { connectBy, type ConnectionFlags, connectionFlags } from '../connection-flags.ts';
 import type { CliContext } from '../context.ts';

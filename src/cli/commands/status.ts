@@ -1,10 +1,7 @@
 import { buildCommand } from '@stricli/core';
-import { readStatus, statusSocketPath } from '../../admin/status-server.ts';
 import { systemClock } from '../../base/clock.ts';
-import { loadConfig } from '../../config/load.ts';
 import type { CliContext } from '../context.ts';
 import { configFlag } from '../flags.ts';
-import { formatStatus } from '../format-status.ts';
 
 interface Flags {
   readonly config: string;
@@ -20,6 +17,9 @@ export const statusCommand = buildCommand({
     },
   },
   async func(this: CliContext, flags: Flags): Promise<void> {
+    const { loadConfig } = await import('../../config/load.ts');
+    const { readStatus, statusSocketPath } = await import('../../admin/status-server.ts');
+    const { formatStatus } = await import('../format-status.ts');
     const { config } = loadConfig(flags.config);
     const status = await readStatus(statusSocketPath(config.gateway.runtimeDirectory));
     this.process.stdout.write(

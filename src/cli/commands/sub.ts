@@ -1,6 +1,6 @@
 import { buildCommand } from '@stricli/core';
 import { hex } from '../../base/bytes.ts';
-import { contentSections } from '../../client/index.ts';
+import { contentSections } from '../../wire/content.ts';
 import { connectBy, type ConnectionFlags, connectionFlags } from '../connection-flags.ts';
 import type { CliContext } from '../context.ts';
 import { wholeNumber } from '../flags.ts';
