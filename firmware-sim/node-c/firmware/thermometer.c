@@ -63,9 +63,11 @@ void hsk_store_read(uint16_t at, void *bytes, uint8_t length) {
     eeprom_read_block(bytes, (const void *)at, length);
 }
 
-/* Bytes that are what they should be are not written: the EEPROM wears. */
+/* Bytes that are what they should be are not written: the EEPROM wears. A byte takes 3.4 ms, in which the tick and the watchdog have to go on. */
 void hsk_store_write(uint16_t at, const void *bytes, uint8_t length) {
     eeprom_update_block(bytes, (void *)at, length);
+    (void)board_ms();
+    wdt_reset();
 }
 
 static void measure(void) {

@@ -11,21 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <simavr/avr_uart.h>
-#include <simavr/sim_avr.h>
-#include <simavr/sim_elf.h>
 #include <simavr/sim_io.h>
+
+#include "chip.h"
 
 #define GPIOR1_AT 0x4A
 #define PAINT 0xC5
 #define MOST_MS 60000
 #define ENOUGH_READINGS 40
 
-static avr_t *avr;
-static avr_irq_t *input;
-static uint8_t queue[4096];
-static size_t queued;
-static int ready = 1;
 static uint8_t frame[512];
 static size_t length;
 static avr_cycle_count_t began;
@@ -42,14 +36,6 @@ static uint16_t crc_of(const uint8_t *bytes, size_t count) {
     return crc;
 }
 
-static void feed(void) {
-    while (ready && queued) {
-        uint8_t byte = queue[0];
-        memmove(queue, queue + 1, --queued);
-        avr_raise_irq(input, byte);
-    }
-}
-
 static void answer(const char *hex) {
     uint8_t bytes[256];
     size_t count = 0;
@@ -58,18 +44,20 @@ static void answer(const char *hex) {
     uint16_t crc = crc_of(bytes, count);
     bytes[count++] = (uint8_t)(crc >> 8);
     bytes[count++] = (uint8_t)crc;
-    size_t code = queued++;
+    uint8_t stuffed[sizeof bytes + 3];
+    size_t code = 0;
+    size_t end = 1;
     for (size_t i = 0; i < count; i++) {
         if (bytes[i]) {
-            queue[queued++] = bytes[i];
+            stuffed[end++] = bytes[i];
         } else {
-            queue[code] = (uint8_t)(queued - code);
-            code = queued++;
+            stuffed[code] = (uint8_t)(end - code);
+            code = end++;
         }
     }
-    queue[code] = (uint8_t)(queued - code);
-    queue[queued++] = 0;
-    feed();
+    stuffed[code] = (uint8_t)(end - code);
+    stuffed[end++] = 0;
+    chip_receive(stuffed, end);
 }
 
 /* CONNACK_SUCCESS with a CLIENT_ID of 20 bytes, the longest for which HSK_FRAME is made. */
@@ -135,10 +123,8 @@ static void take(void) {
     }
 }
 
-static void sent(avr_irq_t *irq, uint32_t value, void *param) {
+static void sent(uint8_t byte) {
     static uint8_t left, code;
-    uint8_t byte = (uint8_t)value;
-    (void)irq, (void)param;
     if (byte == 0) {
         if (length > 2 && crc_of(frame, length) == 0) take();
         length = 0;
@@ -153,21 +139,6 @@ static void sent(avr_irq_t *irq, uint32_t value, void *param) {
     }
 }
 
-static void on(avr_irq_t *irq, uint32_t value, void *param) {
-    (void)irq, (void)value, (void)param;
-    ready = 1;
-    feed();
-}
-
-static void off(avr_irq_t *irq, uint32_t value, void *param) {
-    (void)irq, (void)value, (void)param;
-    ready = 0;
-}
-
-static void stay_awake(avr_t *of, avr_cycle_count_t cycles) {
-    (void)of, (void)cycles;
-}
-
 static void marked(avr_t *of, avr_io_addr_t at, uint8_t value, void *param) {
     (void)at, (void)param;
     if (value == 1) began = of->cycle;
@@ -175,34 +146,17 @@ static void marked(avr_t *of, avr_io_addr_t at, uint8_t value, void *param) {
 }
 
 int main(int argc, char **argv) {
-    elf_firmware_t firmware;
-    uint32_t flags = 0;
     if (argc != 2) return 2;
-    memset(&firmware, 0, sizeof firmware);
     /* The loader has things to say. */
     FILE *report = fdopen(dup(1), "w");
-    if (!report || !freopen("/dev/null", "w", stdout) || elf_read_firmware(argv[1], &firmware) != 0) return 1;
-    strcpy(firmware.mmcu, "atmega328p");
-    firmware.frequency = 16000000;
-    avr = avr_make_mcu_by_name(firmware.mmcu);
-    avr_init(avr);
-    avr_load_firmware(avr, &firmware);
-    avr->vcc = avr->avcc = avr->aref = 5000;
-    avr->sleep = stay_awake;
-    avr->log = LOG_ERROR;
-    avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
-    flags &= ~(uint32_t)(AVR_UART_FLAG_STDIO | AVR_UART_FLAG_POLL_SLEEP);
-    avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
-    input = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), sent, NULL);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XON), on, NULL);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XOFF), off, NULL);
+    if (!report || !freopen("/dev/null", "w", stdout)) return 1;
+    avr_t *avr = chip_make(argv[1], sent);
+    if (!avr) return 1;
     avr_register_io_write(avr, GPIOR1_AT, marked, NULL);
-    uint32_t bottom = 0x100 + firmware.datasize + firmware.bsssize;
+    uint32_t bottom = 0x100 + chip_static_ram();
     memset(avr->data + bottom, PAINT, avr->ramend + 1 - bottom);
-    while (readings < ENOUGH_READINGS && avr->cycle < (avr_cycle_count_t)MOST_MS * 16000) {
-        int state = avr_run(avr);
-        if (state == cpu_Done || state == cpu_Crashed) return 1;
+    for (int ms = 0; readings < ENOUGH_READINGS && ms < MOST_MS; ms++) {
+        if (!chip_run(avr, CYCLES_PER_MS)) return 1;
     }
     if (readings < ENOUGH_READINGS) {
         fprintf(stderr, "only %d readings came\n", readings);

@@ -17,52 +17,23 @@
 
 #include <simavr/avr_adc.h>
 #include <simavr/avr_ioport.h>
-#include <simavr/avr_uart.h>
-#include <simavr/sim_avr.h>
 #include <simavr/sim_cycle_timers.h>
-#include <simavr/sim_elf.h>
 #include <simavr/sim_io.h>
 
+#include "chip.h"
 #include "line.h"
 
 #define GPIOR0_AT 0x3E
 #define GPIOR2_AT 0x4B
-#define SLICE_CYCLES 16000 /* 1 ms */
 #define STEP_CYCLES 1600
 
 static avr_t *avr;
 static struct line line;
-static avr_irq_t *input;
-static uint8_t waiting[4096];
-static size_t waiting_length;
-static int ready = 1;
 static int told_bytes;
 static void (*reset_core)(avr_t *);
 
-static void sent(avr_irq_t *irq, uint32_t value, void *param) {
-    uint8_t byte = (uint8_t)value;
-    (void)irq, (void)param;
+static void sent(uint8_t byte) {
     line_write(&line, &byte, 1);
-}
-
-/* The emulated UART says when it takes a byte. */
-static void feed(void) {
-    while (ready && waiting_length) {
-        uint8_t byte = waiting[0];
-        memmove(waiting, waiting + 1, --waiting_length);
-        avr_raise_irq(input, byte);
-    }
-}
-
-static void on(avr_irq_t *irq, uint32_t value, void *param) {
-    (void)irq, (void)value, (void)param;
-    ready = 1;
-    feed();
-}
-
-static void off(avr_irq_t *irq, uint32_t value, void *param) {
-    (void)irq, (void)value, (void)param;
-    ready = 0;
 }
 
 static void pin(avr_irq_t *irq, uint32_t value, void *param) {
@@ -90,10 +61,6 @@ static void reset(avr_t *of) {
 static avr_cycle_count_t step(avr_t *of, avr_cycle_count_t when, void *param) {
     (void)of, (void)param;
     return when + STEP_CYCLES;
-}
-
-static void stay_awake(avr_t *of, avr_cycle_count_t cycles) {
-    (void)of, (void)cycles;
 }
 
 static void obey(const char *text) {
@@ -129,15 +96,6 @@ static void listen(void) {
 }
 
 static void attach(void) {
-    uint32_t flags = 0;
-    avr_irq_t *output = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT);
-    avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
-    flags &= ~(uint32_t)(AVR_UART_FLAG_STDIO | AVR_UART_FLAG_POLL_SLEEP);
-    avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
-    input = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
-    avr_irq_register_notify(output, sent, NULL);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XON), on, NULL);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XOFF), off, NULL);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_IOPORT_GETIRQ('B'), 5), pin, NULL);
     reset_core = avr->reset;
     avr->reset = reset;
@@ -147,36 +105,23 @@ static void attach(void) {
 }
 
 int main(int argc, char **argv) {
-    elf_firmware_t firmware;
     if (argc != 4) {
         fprintf(stderr, "usage: simavr FIRMWARE.elf PATH SEED\n");
         return 2;
     }
-    /* The loader says things on standard output, before anybody listens. */
-    memset(&firmware, 0, sizeof firmware);
-    if (elf_read_firmware(argv[1], &firmware) != 0) return 1;
-    strcpy(firmware.mmcu, "atmega328p");
-    firmware.frequency = 16000000;
-    avr = avr_make_mcu_by_name(firmware.mmcu);
-    avr_init(avr);
-    avr_load_firmware(avr, &firmware);
-    avr->vcc = avr->avcc = avr->aref = 5000;
-    avr->sleep = stay_awake;
-    avr->log = LOG_ERROR;
+    avr = chip_make(argv[1], sent);
+    if (!avr) return 1;
     line_plug(&line, argv[2], (uint32_t)atoi(argv[3]));
     attach();
     int64_t begun = line_now();
     for (int64_t slice = 1;; slice++) {
-        avr_cycle_count_t target = avr->cycle + SLICE_CYCLES;
-        while (avr->cycle < target) {
-            int state = avr_run(avr);
-            if (state == cpu_Done || state == cpu_Crashed) {
-                fprintf(stderr, "the processor stopped\n");
-                return 1;
-            }
+        uint8_t bytes[256];
+        size_t room = chip_room();
+        if (!chip_run(avr, CYCLES_PER_MS)) {
+            fprintf(stderr, "the processor stopped\n");
+            return 1;
         }
-        waiting_length += line_read(&line, waiting + waiting_length, sizeof waiting - waiting_length);
-        feed();
+        chip_receive(bytes, line_read(&line, bytes, room < sizeof bytes ? room : sizeof bytes));
         listen();
         fflush(stdout);
         int64_t ahead = begun + slice - line_now();

@@ -34,7 +34,7 @@ static void SELDOM_INLINE put_long_section(uint8_t type, uint32_t value) {
 
 /* The bytes of a section whose value has so many. */
 static hsk_size with_header(hsk_size length) {
-    return (hsk_size)(((length + 3) & ~3) + 4);
+    return (hsk_size)(((length + 3u) & ~3u) + 4u);
 }
 
 /* A section whose value stands in flash. */

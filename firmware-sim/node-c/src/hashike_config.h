@@ -5,7 +5,7 @@
 #ifndef HASHIKE_CONFIG_H
 #define HASHIKE_CONFIG_H
 
-/** Readings that are kept until they are acknowledged; 1-127. */
+/** Readings that are kept until they are acknowledged; 1-127, with a store 1-64. */
 #ifndef HSK_QUEUE
 #define HSK_QUEUE 4
 #endif

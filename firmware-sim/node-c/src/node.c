@@ -307,7 +307,7 @@ static bool short_publish(const uint8_t *at, hsk_size length) {
         if (hsk_sized(alias)) {
             uint16_t size = *at & 0x7F;
             if (*at++ & 0x80) size |= (uint16_t)(*at++ << 7);
-            if (size != end - at) return false;
+            if (size != (uint16_t)(end - at)) return false;
         }
 #endif
     }
@@ -364,7 +364,7 @@ static bool short_form(uint8_t *frame, hsk_size length) {
     if (hsk.state < HSK_RESUMING) return true;
     switch (frame[0] & 0xF0) {
         case KIND_ACK:
-            if (length != (low & 1) + 2) return false;
+            if (length != (hsk_size)((low & 1) + 2)) return false;
             if (low & 2) break;
             if (low & 1) hsk.credit = frame[2];
             (void)acknowledge(frame[1]);

@@ -64,7 +64,7 @@ static uint16_t reading_at(uint16_t record) {
 }
 
 static uint8_t check_of(uint8_t number, uint16_t record) {
-    return (uint8_t)(~number ^ record);
+    return (uint8_t)(number ^ record ^ 0xFF);
 }
 
 void hsk_store_session(void) {

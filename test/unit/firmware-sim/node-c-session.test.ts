@@ -14,6 +14,11 @@ const DISCONNECT_STATE_LOST = '007f00080000000001070002000d0000';
 /** A reading that fits the profiles of the simulated nodes: u32 and i16. */
 const READING = '0000002a07d0';
 
+/** PUBLISH to the topic `set`, with EXPIRY and without content. */
+function emptyCommand(id8: string, expiry: string): string {
+  return `0022001800000000 01050004 000000${id8} 01060003 73657400 01120004 ${expiry}`;
+}
+
 describe('the session of a node in C', () => {
   let node: LiveNode;
   beforeAll(() => {
@@ -25,7 +30,7 @@ describe('the session of a node in C', () => {
   });
   afterEach(() => node[Symbol.asyncDispose]());
 
-  test('wakes, sends a reliable reading, gets its ACK and sleeps with as many bytes as docs/protocol.md says', async () => {
+  test('6.1.1, 6.5.1, 7.1: wakes, sends a reliable reading, gets its ACK and sleeps with as many bytes as docs/protocol.md says', async () => {
     await node.in(welcome());
     await node.sleep();
     await node.at(60_000);
@@ -46,7 +51,7 @@ describe('the session of a node in C', () => {
     expect(await node.wake(true)).toMatchObject({ sent: ['e0070800'], bytes: 8 });
   });
 
-  test('repeats CONNECT_TOKEN about once a second, and keeps what is taken meanwhile', async () => {
+  test('5.3.6: repeats CONNECT_TOKEN about once a second, and keeps what is taken meanwhile', async () => {
     expect((await node.at(500)).sent).toEqual([]);
     const [token = ''] = (await node.at(1100)).sent;
     expect(token.slice(0, 4)).toBe(CONNECT_TOKEN);
@@ -58,7 +63,7 @@ describe('the session of a node in C', () => {
     expect(await node.in('e0070801')).toMatchObject({ state: 'rejoining' });
   });
 
-  test('waits before the next CONNECT_TOKEN as long as a refusal says', async () => {
+  test('5.11.3: waits before the next CONNECT_TOKEN as long as a refusal says', async () => {
     await node.in('0013000800000000 010f0004 00001388');
     expect((await node.at(4900)).sent).toEqual([]);
     expect((await node.at(5400)).sent).toHaveLength(1);
@@ -67,7 +72,7 @@ describe('the session of a node in C', () => {
     expect((await node.at(16_000)).sent).toHaveLength(1);
   });
 
-  test('says PING when it has said nothing else for half of the keep-alive', async () => {
+  test('5.6.1: says PING when it has said nothing else for half of the keep-alive', async () => {
     await node.in(welcome('0708', 30_000));
     expect((await node.at(14_000)).sent).toEqual([]);
     expect((await node.at(16_000)).sent).toEqual(['c000']);
@@ -89,7 +94,7 @@ describe('the session of a node in C', () => {
     expect(all).not.toContain('3d');
   });
 
-  test('sends again at the retransmission timer, twice as late each time, and one by one while ACKs come', async () => {
+  test('6.3.2: sends again at the retransmission timer, twice as late each time, and one by one while ACKs come', async () => {
     await node.in(welcome());
     await node.take('01');
     await node.at(20);
@@ -109,7 +114,7 @@ describe('the session of a node in C', () => {
     expect(await node.in('b004')).toMatchObject({ sent: [], waiting: 0 });
   });
 
-  test('what goes out of sleep and is lost is sent again after a retransmission time', async () => {
+  test('6.3.2: what goes out of sleep and is lost is sent again after a retransmission time', async () => {
     await node.in(welcome());
     for (const taken of ['before', 'after']) {
       const ms = taken === 'before' ? 10_000 : 50_000;
@@ -124,7 +129,7 @@ describe('the session of a node in C', () => {
     }
   });
 
-  test('an ACK that repeats twice sends the oldest message again, once', async () => {
+  test('6.3.2: an ACK that repeats twice sends the oldest message again, once', async () => {
     await node.in(welcome());
     for (const content of ['01', '02', '03', '04']) await node.take(content);
     expect((await node.in('b001')).sent).toEqual([]);
@@ -141,7 +146,7 @@ describe('the session of a node in C', () => {
       expect(await node.in(ack)).toMatchObject({ waiting: 1, told: '' });
   });
 
-  test('readings that aged in sleep go together, each with its age; fresh ones do not', async () => {
+  test('6.1.6: readings that aged in sleep go together, each with its age; fresh ones do not', async () => {
     await node.in(welcome());
     await node.sleep();
     for (const [ms, content] of [
@@ -167,7 +172,7 @@ describe('the session of a node in C', () => {
     expect((await node.take('0005', { reliable: false })).sent).toEqual(['810005']);
   });
 
-  test('is held by credit 0, probes with one message, and goes on with new credit', async () => {
+  test('6.4.1: is held by credit 0, probes with one message, and goes on with new credit', async () => {
     await node.in(welcome());
     await node.take('01');
     await node.in('b10100');
@@ -180,7 +185,7 @@ describe('the session of a node in C', () => {
     expect(await node.in('b1037f')).toMatchObject({ waiting: 0 });
   });
 
-  test('takes a command once and in order, and says so', async () => {
+  test('5.1.3, 6.3.1: takes a command once and in order, and says so', async () => {
     await node.in(welcome());
     expect(await node.in('920111')).toMatchObject({ told: 'command alias 2 content 11', sent: ['b001'] });
     expect(await node.in('920111')).toMatchObject({ told: '', sent: ['b001'] });
@@ -202,15 +207,13 @@ describe('the session of a node in C', () => {
 
   test('5.5.6: a command that expired on its way has a number and is not carried out', async () => {
     await node.in(welcome());
-    const publish = (id8: string, expiry: string): string =>
-      `0022001800000000 01050004 000000${id8} 01060003 73657400 01120004 ${expiry}`;
-    expect(await node.in(publish('01', '00000000'))).toMatchObject({ told: '', sent: ['b001'] });
+    expect(await node.in(emptyCommand('01', '00000000'))).toMatchObject({ told: '', sent: ['b001'] });
     // What has something left is a command, also an empty one.
     for (const [id8, expiry] of [
       ['02', '00000001'],
       ['03', '01000000'],
     ] as const)
-      expect(await node.in(publish(id8, expiry))).toMatchObject({
+      expect(await node.in(emptyCommand(id8, expiry))).toMatchObject({
         told: 'command topic set content -',
         sent: [`b0${id8}`],
       });
@@ -223,7 +226,7 @@ describe('the session of a node in C', () => {
     expect(await node.in(publish)).toMatchObject({ told: 'command topic set content 44' });
   });
 
-  test('an application that is busy leaves the command with the gateway', async () => {
+  test('6.4.1: an application that is busy leaves the command with the gateway', async () => {
     await node.in(welcome());
     await node.busy();
     expect(await node.in('920111')).toMatchObject({ told: 'busy alias 2 content 11', sent: ['b10000'] });
@@ -260,7 +263,7 @@ describe('the session of a node in C', () => {
     expect(repeated.length).toBeLessThan(8);
   });
 
-  test('RESET leads to CONNECT_RESUME within about a second, and what had not arrived is sent again', async () => {
+  test('6.5.4: RESET leads to CONNECT_RESUME within about a second, and what had not arrived is sent again', async () => {
     await node.in(welcome());
     await node.in('920111');
     await node.take('01');
@@ -275,7 +278,7 @@ describe('the session of a node in C', () => {
     expect(up.sent).toEqual([expect.stringMatching(/^(?:9102|a102)/v)]);
   });
 
-  test('after SESSION_EXPIRED only what never arrived goes into the new session, under new numbers', async () => {
+  test('5.4.3: after SESSION_EXPIRED only what never arrived goes into the new session, under new numbers', async () => {
     await node.in(welcome());
     for (const content of ['01', '02', '03']) await node.take(content);
     await node.in('d0');
@@ -290,7 +293,7 @@ describe('the session of a node in C', () => {
     expect((await node.in('b002')).told).toBe('acknowledged 03 acknowledged 04');
   });
 
-  test('after SESSION_EXPIRED that says no number everything waiting is sent again', async () => {
+  test('5.4.3: after SESSION_EXPIRED that says no number everything waiting is sent again', async () => {
     await node.in(welcome());
     await node.take('01');
     await node.in('d0');
@@ -302,7 +305,7 @@ describe('the session of a node in C', () => {
   test.each([
     ['RESUME', 'e0070801'],
     ['CONNACK_RESUMED', resumed(1)],
-  ])('connects anew with a gateway that has lost what it acknowledged: %s', async (name, frame) => {
+  ])('6.5.6: connects anew with a gateway that has lost what it acknowledged: %s', async (name, frame) => {
     await node.in(welcome());
     for (const content of ['01', '02', '03']) await node.take(content);
     await node.in('b002');
@@ -331,21 +334,21 @@ describe('the session of a node in C', () => {
     expect(unnoticed).toEqual([253, 254, 255, 256]);
   });
 
-  test('a refused reading is told as such', async () => {
+  test('5.7.1: a refused reading is told as such', async () => {
     await node.in(welcome());
     await node.take('01');
     await node.in('0024001000000000 01050004 00000001 01070002 000b0000');
     expect(await node.in('b001')).toMatchObject({ told: 'rejected 01', waiting: 0 });
   });
 
-  test('after DISCONNECT it asks with RESUME', async () => {
+  test('5.7.3: after DISCONNECT it asks with RESUME', async () => {
     await node.in(welcome());
     expect((await node.in(DISCONNECT)).state).toBe('resuming');
     expect((await node.at(1100)).sent).toEqual(['e0070800']);
     expect((await node.in('d0')).state).toBe('rejoining');
   });
 
-  test('SUBSCRIBE is the first message of each session, until it is acknowledged', async () => {
+  test('5.3.2: SUBSCRIBE is the first message of each session, until it is acknowledged', async () => {
     await node.start('a/#');
     await node.take('01');
     const up = await node.in(welcome());
@@ -384,7 +387,7 @@ describe('the session of a node in C', () => {
     expect(await node.in('b001')).toMatchObject({ waiting: 0 });
   });
 
-  test('a command in fragments is joined; a gap discards the piece', async () => {
+  test('6.6.1: a command in fragments is joined; a gap discards the piece', async () => {
     await node.in(welcome());
     expect((await node.in('f00700 9201')).sent).toEqual([]);
     expect((await node.in('f00701 aabb')).sent).toEqual([]);
@@ -399,7 +402,7 @@ describe('the session of a node in C', () => {
     expect(await node.in('f10a01 dd')).toMatchObject({ told: '' });
   });
 
-  test('a reset loses neither the session nor a reading, and no number comes to mean another message', async () => {
+  test('5.2.4: a reset loses neither the session nor a reading, and no number comes to mean another message', async () => {
     await node.in(welcome());
     await node.in('920111');
     await node.take('01');
@@ -490,7 +493,7 @@ describe('a node in C with a store, on a line that loses frames', () => {
     make('build/probe');
   }, BUILD_MS);
 
-  test('delivers each reading that it took once and in order, whatever is reset, lost or put to sleep', async () => {
+  test('5.1.3, 5.2.4: delivers each reading that it took once and in order, whatever is reset, lost or put to sleep', async () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.constant('take' as const) },
       { weight: 2, arbitrary: fc.constantFrom('sleep' as const, 'wake' as const, 'resume' as const) },

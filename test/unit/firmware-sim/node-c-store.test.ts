@@ -29,7 +29,7 @@ describe('the store of a node in C', () => {
   };
 
   test.each([100, 127, 128, 200, 255, 256, 300, 500])(
-    'a reset after %i messages of one session neither loses the reading in flight nor uses a number twice',
+    '5.2.4: a reset after %i messages of one session neither loses the reading in flight nor uses a number twice',
     async (count) => {
       await publish(1, count);
       await node.take('ffffff');
@@ -40,7 +40,7 @@ describe('the store of a node in C', () => {
     },
   );
 
-  test('what was acknowledged before the session began stays so', async () => {
+  test('5.4.3: what was acknowledged before the session began stays so', async () => {
     await publish(1, 10);
     await node.in('d0');
     await node.at(1100);
@@ -68,7 +68,7 @@ describe('the store of a node in C', () => {
     expect(sent.at(-1)).toMatch(new RegExp(`${content(62)}$`, 'v'));
   });
 
-  test('commands that are numbered on in a session whose CONNACK_SUCCESS comes again are not forgotten', async () => {
+  test('5.3.6: commands that are numbered on in a session whose CONNACK_SUCCESS comes again are not forgotten', async () => {
     await node.in('92010000');
     await node.in(welcome());
     expect((await node.reset()).sent).toEqual(['e0070801']);
@@ -85,7 +85,7 @@ describe('the store of a node in C', () => {
     expect((await node.reset()).sent).toEqual(['e0010000']);
   });
 
-  test('after a reset the gateway hears again that commands are taken', async () => {
+  test('6.4.1: after a reset the gateway hears again that commands are taken', async () => {
     await node.busy();
     expect((await node.in('920111')).sent).toEqual(['b10000']);
     await node.reset();
