@@ -16,12 +16,14 @@ export interface ListenerOptions {
 /** Listens on one TCP address: what the sources of TCP, TLS and WebSocket links have in common. */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #connections = new Set<Socket>();
-  readonly #streams = new Set<Socket>();
+  readonly #connections = new Tracked();
+  /** What was handed on: with TLS it is not the connection itself. */
+  readonly #streams: Tracked;
   #server: Server | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#streams = options.tls ? new Tracked() : this.#connections;
   }
 
   /** Where it listens; undefined before `open` and after `close`. */
@@ -33,15 +35,14 @@ export class Listener {
   /** Resolves when it listens. Rejects with HSK-2102 when the address can't be used, and with HSK-2104 when the certificate can't. */
   async open(onAccepted: (accepted: Accepted) => void): Promise<void> {
     const { host, port, tls, log } = this.#options;
-    const accept = (accepted: Accepted): void => {
-      track(this.#streams, accepted.socket);
+    await tls?.open((accepted) => {
+      this.#streams.add(accepted.socket);
       onAccepted(accepted);
-    };
-    await tls?.open(accept);
+    });
     const server = createServer((socket) => {
-      track(this.#connections, socket);
+      this.#connections.add(socket);
       if (tls) tls.take(socket);
-      else accept({ socket, certificate: undefined });
+      else onAccepted({ socket, certificate: undefined });
     });
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
@@ -75,16 +76,33 @@ export class Listener {
       server.close(() => resolve());
     });
     closeStreams();
-    await Promise.all([...this.#streams].map(gone));
+    await Promise.all(this.#streams.all.map(gone));
     // Left are those whose TLS handshake is not finished.
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections.all) connection.destroy();
     await closed;
   }
 }
 
-function track(sockets: Set<Socket>, socket: Socket): void {
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
+/** The sockets that are open; one listener serves them all. */
+class Tracked {
+  readonly #sockets = new Set<Socket>();
+  readonly #forget: (this: Socket) => void;
+
+  constructor() {
+    const sockets = this.#sockets;
+    this.#forget = function forget() {
+      sockets.delete(this);
+    };
+  }
+
+  get all(): readonly Socket[] {
+    return [...this.#sockets];
+  }
+
+  add(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('close', this.#forget);
+  }
 }
 
 function gone(socket: Socket): Promise<void> {

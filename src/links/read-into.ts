@@ -10,7 +10,7 @@ interface Handle {
  * for each read, as it comes with `data`, costs more than all else that a small message needs, and with large ones keeps the garbage collector busy half of the time.
  *
  * There is no public way, so this sets what `onread` sets. False where this version of Node, or this kind of socket, does not have it so: then there are the `data` events. Several
- * connections may share a buffer: it is free again when `take` returns.
+ * connections may share a buffer: it is free again when `take` returns. One that answered `false` would end the reading.
  */
 export function readInto(socket: Socket, buffer: Uint8Array, take: (length: number) => void): boolean {
   if (Object.getPrototypeOf(socket) !== Socket.prototype || !('_handle' in socket)) return false;
@@ -22,10 +22,7 @@ export function readInto(socket: Socket, buffer: Uint8Array, take: (length: numb
   handle.useUserBuffer(buffer);
   Object.assign(socket, {
     [kBuffer]: buffer,
-    [kBufferCb]: (length: number): boolean => {
-      take(length);
-      return true;
-    },
+    [kBufferCb]: take,
   });
   return true;
 }

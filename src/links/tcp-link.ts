@@ -30,24 +30,32 @@ export interface LinkIdentity {
 }
 
 /** What the connections of one source have in common. */
-export interface SharedByLinks {
-  readonly turn: WriteTurn;
+export class SharedByLinks {
+  readonly turn = new WriteTurn();
   /** What is sent in a turn. */
-  readonly small: Slabs;
+  readonly small = new Slabs(SMALL_BYTES, 1024);
   /** The same where it is more, and messages that come in pieces. */
-  readonly large: Slabs;
+  readonly large = new Slabs(LARGE_BYTES, 128);
   /** What each reads into. */
-  readonly incoming: Uint8Array;
+  readonly incoming = new Uint8Array(READ_BYTES);
+  /** The links that are not closed. */
+  readonly open = new Set<TcpLink>();
+  #capabilities: LinkCapabilities | undefined;
+
+  /** Those of a link whose messages have at most `mtu` bytes: the same object for all of them. */
+  capabilities(mtu: number): LinkCapabilities {
+    if (this.#capabilities?.mtu !== mtu) this.#capabilities = { reliable: true, shortForm: false, mtu };
+    return this.#capabilities;
+  }
 }
 
+/** For the connections of one source. */
 export function sharedByLinks(): SharedByLinks {
-  return {
-    turn: new WriteTurn(),
-    small: new Slabs(SMALL_BYTES, 1024),
-    large: new Slabs(LARGE_BYTES, 128),
-    incoming: new Uint8Array(READ_BYTES),
-  };
+  return new SharedByLinks();
 }
+
+/** The error stays with the socket: the end of the link tells it. */
+function leaveError(): void {}
 
 /**
  * A TCP connection, plain or inside TLS, in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write. Bytes that are no
@@ -57,8 +65,6 @@ export function sharedByLinks(): SharedByLinks {
 export class TcpLink implements Link, Flushable {
   readonly name: string;
   readonly certificate: string | undefined;
-  readonly peer: string;
-  readonly remoteAddress: string | undefined;
   readonly capabilities: LinkCapabilities;
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -71,6 +77,8 @@ export class TcpLink implements Link, Flushable {
   #slabLength = 0;
   #handler: LinkHandler | undefined;
   #cause: HashikeError | undefined;
+  /** `drained` is owed. */
+  #full = false;
   /** `close` was called, or the stream is lost: nothing goes up any more but `closed`. */
   #closing = false;
 
@@ -86,10 +94,8 @@ export class TcpLink implements Link, Flushable {
     this.#socket = socket;
     this.#clock = options.clock;
     this.#shared = shared;
-    this.peer = peerOf(socket);
-    this.remoteAddress = socket.remoteAddress;
     const maxFrameBytes = MESSAGE_HEADER_BYTES + options.messageBytes;
-    this.capabilities = { reliable: true, shortForm: false, mtu: maxFrameBytes };
+    this.capabilities = shared.capabilities(maxFrameBytes);
     this.#delimiter = new LongFormDelimiter({
       maxFrameBytes,
       onRun: (bytes, from, to) => this.#run(bytes, from, to),
@@ -101,10 +107,17 @@ export class TcpLink implements Link, Flushable {
     );
     // Until `start`.
     socket.pause();
-    socket.on('error', (error) => {
-      this.#cause ??= new HashikeError('HSK-2101', 'the connection broke', { peer: this.peer }, error);
-    });
+    shared.open.add(this);
+    socket.on('error', leaveError);
     socket.on('close', () => this.#closed());
+  }
+
+  get peer(): string {
+    return peerOf(this.#socket);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
   }
 
   get queuedBytes(): number {
@@ -118,15 +131,6 @@ export class TcpLink implements Link, Flushable {
     const feed = ({ buffer, byteOffset, length }: Buffer): void =>
       this.#feed(new Uint8Array(buffer, byteOffset, length));
     if (!this.#inPlace) socket.on('data', feed);
-    socket.on('drain', () => {
-      if (!this.#closing) handler.drained();
-    });
-    socket.on('end', () => {
-      if (this.#closing || this.#delimiter.pendingBytes === 0) return;
-      this.#cause ??= new HashikeError('HSK-2101', 'the connection ended within a message', {
-        peer: this.peer,
-      });
-    });
     // A connection can break before anybody looks at it.
     if (socket.closed) queueMicrotask(() => this.#closed());
     else socket.resume();
@@ -159,7 +163,7 @@ export class TcpLink implements Link, Flushable {
     const length = this.#slabLength;
     this.#slab = undefined;
     this.#slabLength = 0;
-    if (this.#socket.writable) this.#socket.write(slab.bytes.subarray(0, length));
+    if (this.#socket.writable && !this.#socket.write(slab.bytes.subarray(0, length))) this.#waitForDrain();
     // Whatever the operating system did not take at once is still read from there.
     if (this.#socket.writableLength > 0) return;
     const { small, large } = this.#shared;
@@ -240,10 +244,30 @@ export class TcpLink implements Link, Flushable {
     this.close();
   }
 
+  #waitForDrain(): void {
+    if (this.#full) return;
+    this.#full = true;
+    this.#socket.once('drain', () => {
+      this.#full = false;
+      if (!this.#closing) this.#handler?.drained();
+    });
+  }
+
   #closed(): void {
+    this.#shared.open.delete(this);
+    this.#cause ??= this.#break();
     this.#closing = true;
     const handler = this.#handler;
     this.#handler = undefined;
     handler?.closed(this.#cause);
+  }
+
+  /** What ended the connection, unless it was an orderly end. */
+  #break(): HashikeError | undefined {
+    const { peer } = this;
+    const { errored } = this.#socket;
+    if (errored) return new HashikeError('HSK-2101', 'the connection broke', { peer }, errored);
+    if (this.#closing || this.#delimiter.pendingBytes === 0) return undefined;
+    return new HashikeError('HSK-2101', 'the connection ended within a message', { peer });
   }
 }

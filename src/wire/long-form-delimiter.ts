@@ -15,9 +15,8 @@ const MIN_SLAB_FRAME_BYTES = 4096;
 export class LongFormDelimiter {
   readonly #maxFrameBytes: number;
   readonly #onRun: (bytes: Uint8Array, from: number, to: number) => void;
-  readonly #header = new Uint8Array(MESSAGE_HEADER_BYTES);
-  /** The message that is being put together: `#header` until its length is known. */
-  #partial: Uint8Array = this.#header;
+  /** The message that is being put together: no more than room for its header until its length is known. */
+  #partial: Uint8Array | undefined;
   #filled = 0;
   readonly #slabs: Slabs | undefined;
   /** Where `#partial` lies, if it is large. */
@@ -75,20 +74,23 @@ export class LongFormDelimiter {
 
   /** Copies what belongs to the message in work; returns how many bytes. */
   #collect(chunk: Uint8Array, at: number): number {
-    const taken = Math.min(this.#partial.length - this.#filled, chunk.length - at);
-    this.#partial.set(chunk.subarray(at, at + taken), this.#filled);
+    if (at === chunk.length) return 0;
+    let partial = this.#partial ?? new Uint8Array(MESSAGE_HEADER_BYTES);
+    const taken = Math.min(partial.length - this.#filled, chunk.length - at);
+    partial.set(chunk.subarray(at, at + taken), this.#filled);
     this.#filled += taken;
-    if (this.#partial === this.#header && this.#filled === MESSAGE_HEADER_BYTES) {
-      this.#partial = this.#room(this.#frameLength(this.#header, 0));
-      this.#partial.set(this.#header);
+    if (this.#filled === MESSAGE_HEADER_BYTES) {
+      const header = partial;
+      partial = this.#room(this.#frameLength(header, 0));
+      partial.set(header);
     }
-    if (this.#partial !== this.#header && this.#filled === this.#partial.length) {
-      const frame = this.#partial;
-      this.#partial = this.#header;
+    const whole = this.#filled >= MESSAGE_HEADER_BYTES && this.#filled === partial.length;
+    this.#partial = whole ? undefined : partial;
+    if (whole) {
       this.#filled = 0;
       const slab = this.#slab;
       this.#slab = undefined;
-      this.#onRun(frame, 0, frame.length);
+      this.#onRun(partial, 0, partial.length);
       if (slab) this.#slabs?.give(slab);
     }
     return taken;
