@@ -4,7 +4,7 @@ import type { Finding } from './lib-findings.ts';
 import { type Node, nameOf, referenceOf, walk } from './lib-syntax.ts';
 
 /** What a page loads for the client, at most: bytes of all modules together as they are compiled, with their comments and not compressed. */
-const MOST_BYTES = 220_000;
+const MOST_BYTES = 230_000;
 
 /** Globals of Node that browsers lack. */
 const ofNode = new Set(['Buffer', 'process', 'setImmediate', 'clearImmediate', 'require', 'global']);
