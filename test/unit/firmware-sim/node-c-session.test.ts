@@ -30,25 +30,19 @@ describe('the session of a node in C', () => {
   });
   afterEach(() => node[Symbol.asyncDispose]());
 
-  test('6.1.1, 6.5.1, 7.1: wakes, sends a reliable reading, gets its ACK and sleeps with as many bytes as docs/protocol.md says', async () => {
+  test('6.5.1: out of sleep a reading goes with no handshake, and nothing goes but what is asked for', async () => {
     await node.in(welcome());
     await node.sleep();
     await node.at(60_000);
     await node.wake();
-    const { sent, bytes } = await node.take(READING);
-    // 6.1.1: first byte and id8; 7.1: 4 bytes in all for stuffing, CRC and delimiter.
-    expect(sent).toEqual([`9101${READING}`]);
-    expect(bytes).toBe(2 + 6 + 4);
-    // The ACK: 2 bytes, 6 on the line.
+    expect((await node.take(READING)).sent).toEqual([`9101${READING}`]);
     const acknowledged = await node.in('b001');
-    expect(acknowledged).toMatchObject({ told: `acknowledged ${READING}`, sent: [], bytes: 0, waiting: 0 });
-    expect(await node.sleep()).toMatchObject({ bytes: 0 });
-    // Nothing else goes out when it wakes again, but what is asked for.
+    expect(acknowledged).toMatchObject({ told: `acknowledged ${READING}`, sent: [], waiting: 0 });
+    expect(await node.sleep()).toMatchObject({ sent: [] });
     await node.at(120_000);
     expect(await node.wake()).toMatchObject({ sent: [] });
     expect(await node.sleep()).toMatchObject({ sent: [] });
-    // RESUME, for a node that takes commands: 4 bytes, 8 on the line (6.5.2).
-    expect(await node.wake(true)).toMatchObject({ sent: ['e0070800'], bytes: 8 });
+    expect(await node.wake(true)).toMatchObject({ sent: ['e0070800'] });
   });
 
   test('5.3.6: repeats CONNECT_TOKEN about once a second, and keeps what is taken meanwhile', async () => {
@@ -437,22 +431,36 @@ class ModelGateway {
   readonly arrived: string[] = [];
   readonly complaints: string[] = [];
   readonly #messages = new Map<number, string>();
+  /** What sessions that are over had received. */
+  readonly #ended = new Map<string, number>();
   #received = 0;
-  #session = 0;
+  #session = 1;
+  #open = false;
+
+  /** Ends the session, and remembers how far it came (clause 5.4.3). */
+  end(): void {
+    this.#ended.set(this.#id, this.#received);
+    this.#session += 1;
+    this.#received = 0;
+    this.#messages.clear();
+    this.#open = false;
+  }
 
   /** What it answers to a frame. */
   hear(frame: string): string[] {
     if (frame.startsWith(CONNECT_TOKEN)) {
-      this.#session += 1;
-      this.#received = 0;
-      this.#messages.clear();
+      if (this.#open) this.end();
+      this.#open = true;
       return [welcome(this.#id)];
     }
-    if (frame.startsWith(CONNECT_RESUME)) return [this.#session === 0 ? expired() : resumed(this.#received)];
+    if (frame.startsWith(CONNECT_RESUME)) {
+      const id = frame.slice(52, 56);
+      return [this.#open && id === this.#id ? resumed(this.#received) : expired(this.#ended.get(id))];
+    }
     if (frame.startsWith('e0'))
-      return frame.slice(2, 6) === this.#id ? [`e1${this.#id}${this.#id8}`] : ['d0'];
+      return this.#open && frame.slice(2, 6) === this.#id ? [`e1${this.#id}${this.#id8}`] : ['d0'];
     if (!frame.startsWith('9') && !frame.startsWith('a')) return [];
-    if (this.#session === 0) return ['d0'];
+    if (!this.#open) return ['d0'];
     const id =
       this.#received + 1 + (((Number.parseInt(frame.slice(2, 4), 16) - this.#received - 1) << 24) >> 24);
     const contents = contentsOf(frame).join(' ');
@@ -498,6 +506,7 @@ describe('a node in C with a store, on a line that loses frames', () => {
       { weight: 6, arbitrary: fc.constant('take' as const) },
       { weight: 2, arbitrary: fc.constantFrom('sleep' as const, 'wake' as const, 'resume' as const) },
       { weight: 2, arbitrary: fc.constant('reset' as const) },
+      { weight: 1, arbitrary: fc.constant('end' as const) },
       { weight: 4, arbitrary: fc.integer({ min: 1, max: 3000 }) },
     );
     const losses = fc.infiniteStream(fc.nat({ max: 9 }));
@@ -506,7 +515,8 @@ describe('a node in C with a store, on a line that loses frames', () => {
         fc.array(step, { maxLength: 60 }),
         losses,
         fc.nat({ max: 7 }),
-        async (steps, dice, bad) => {
+        fc.constantFrom(0, 126, 250),
+        async (steps, dice, bad, age) => {
           await using node = new LiveNode();
           const gateway = new ModelGateway();
           const taken: string[] = [];
@@ -520,15 +530,20 @@ describe('a node in C with a store, on a line that loses frames', () => {
               }
             }
           };
-          await exchange(await node.start(), true);
+          const take = async (lossy: boolean): Promise<void> => {
+            const content = (taken.length + 1).toString(16).padStart(4, '0');
+            const answer = await node.take(content);
+            if (answer.result === 'ok') taken.push(content);
+            await exchange(answer, lossy);
+          };
+          await exchange(await node.start(), age === 0);
+          // The session has gone on for so long.
+          for (let reading = 0; reading < age; reading += 1) await take(false);
           for (const what of steps) {
             if (typeof what === 'number') await exchange(await node.at((ms += what)), true);
-            else if (what === 'take') {
-              const content = (taken.length + 1).toString(16).padStart(4, '0');
-              const answer = await node.take(content);
-              if (answer.result === 'ok') taken.push(content);
-              await exchange(answer, true);
-            } else if (what === 'sleep') await exchange(await node.sleep(), true);
+            else if (what === 'take') await take(true);
+            else if (what === 'end') gateway.end();
+            else if (what === 'sleep') await exchange(await node.sleep(), true);
             else if (what === 'reset') await exchange(await node.reset(), true);
             else await exchange(await node.wake(what === 'resume'), true);
           }
