@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { repositoryRoot } from '../../scripts/lib-findings.ts';
 import { Rooms } from '../support/rooms.ts';
 import { until } from '../support/until.ts';
 
@@ -15,34 +18,34 @@ interface Person {
   readonly leave: () => Promise<unknown>;
 }
 
+let rooms: Rooms;
+
+beforeAll(async () => {
+  rooms = await Rooms.open();
+});
+
+afterAll(() => rooms[Symbol.asyncDispose]());
+
+function person(...args: readonly string[]): Person {
+  const program = rooms.chat(...args);
+  const lines: string[] = [];
+  const errors: string[] = [];
+  createInterface({ input: program.stdout }).on('line', (line) => lines.push(line));
+  createInterface({ input: program.stderr }).on('line', (line) => errors.push(line));
+  const exit = once(program, 'exit');
+  return {
+    lines,
+    errors,
+    type: (line) => void program.stdin.write(`${line}\n`),
+    leave: async () => {
+      program.stdin.end();
+      const [code] = (await exit) as unknown[];
+      return code;
+    },
+  };
+}
+
 describe('the example of rooms, in terminals', () => {
-  let rooms: Rooms;
-
-  beforeAll(async () => {
-    rooms = await Rooms.open();
-  });
-
-  afterAll(() => rooms[Symbol.asyncDispose]());
-
-  function person(...args: readonly string[]): Person {
-    const program = rooms.chat(...args);
-    const lines: string[] = [];
-    const errors: string[] = [];
-    createInterface({ input: program.stdout }).on('line', (line) => lines.push(line));
-    createInterface({ input: program.stderr }).on('line', (line) => errors.push(line));
-    const exit = once(program, 'exit');
-    return {
-      lines,
-      errors,
-      type: (line) => void program.stdin.write(`${line}\n`),
-      leave: async () => {
-        program.stdin.end();
-        const [code] = (await exit) as unknown[];
-        return code;
-      },
-    };
-  }
-
   test('everybody in a room hears what is said there, and nobody outside does', async () => {
     const ann = person('ann', 'kitchen');
     const bob = person('bob', 'kitchen');
@@ -77,6 +80,33 @@ describe('the example of rooms, in terminals', () => {
     expect(await eve.leave()).toBe(1);
     expect(eve.errors).toEqual([expect.stringMatching(/token.*HSK-3101/)]);
   });
+});
+
+describe('docs/client.md', () => {
+  const page = readFileSync(join(repositoryRoot, 'docs/client.md'), 'utf8');
+  const [first = '', ...more] = [...page.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = '']) => code);
+  const goodbye = 'await client.close();\n';
+  const [before = '', after = ''] = [/^.*clientName: 'ann' \}\);\n/s, /await client\.close\(\);.*/s].map(
+    (part) => part.exec(first)?.[0],
+  );
+  // The first one is whole; the others go on from its connection.
+  const programs = [first, ...more.map((code) => before + code + after)];
+
+  test('has an example of each thing that the client does', () => {
+    for (const call of ['publish', 'subscribe', 'watch', 'subscribers', 'time', 'close'])
+      expect(page).toMatch(new RegExp(`await \\w+\\.${call}\\(`));
+    expect(after.startsWith(goodbye)).toBe(true);
+    expect(programs.length).toBeGreaterThan(8);
+  });
+
+  test.each(programs.map((code, index) => [index + 1, code] as const))(
+    'example %i prints what it says',
+    (_, code) => {
+      const promised = [...code.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line);
+      const printed = rooms.run(code.replace('hashike://127.0.0.1:7858', rooms.url));
+      expect(printed.trimEnd().split('\n').filter(Boolean)).toEqual(promised);
+    },
+  );
 });
 
 function entered({ lines }: Pick<Person, 'lines'>): Promise<boolean> {

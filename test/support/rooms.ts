@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse, stringify } from 'yaml';
+import { freeUdpPort } from '../../firmware-sim/site/free-udp-port.ts';
 import { GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
 import { repositoryRoot } from '../../scripts/lib-findings.ts';
 import { freePort } from './free-port.ts';
@@ -51,6 +52,7 @@ export class Rooms implements AsyncDisposable {
       gateway: { name: 'rooms', stateDirectory: path('state'), runtimeDirectory: path('run') },
       listen: {
         tcp: { port: ports.tcp },
+        udp: { port: await freeUdpPort('127.0.0.1') },
         websocket: { port: ports.webSocket, origins: [new URL(page).origin] },
       },
     };
@@ -61,9 +63,26 @@ export class Rooms implements AsyncDisposable {
     return new Rooms({ directory, ports, gateway, page }, stack.move());
   }
 
+  /** Of the gateway, over TCP. */
+  get url(): string {
+    return `hashike://127.0.0.1:${this.ports.tcp}`;
+  }
+
   /** Starts the program for the terminal. */
   chat(...args: readonly string[]): ChildProcessWithoutNullStreams {
-    return program(this.directory, 'chat.js', '--url', `hashike://127.0.0.1:${this.ports.tcp}`, ...args);
+    return program(this.directory, 'chat.js', '--url', this.url, ...args);
+  }
+
+  /** Runs a program of the user's to its end; gives what it printed. */
+  run(code: string): string {
+    const file = join(this.directory, 'program.js');
+    writeFileSync(file, code);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    if (status !== 0) throw new Error(`the program ended with ${status}:\n${stderr}`);
+    return stdout;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type HashikeClient,
 } from '../../../src/client/index.ts';
 import type { Link } from '../../../src/links/link.ts';
+import { MessageType } from '../../../src/wire/numbers.ts';
 import { clientConfig } from '../../support/broker-house.ts';
 import { MemoryLink } from '../../support/memory-link.ts';
 import { publish, ServedBroker, settle, subscribe } from '../../support/peer.ts';
@@ -198,6 +199,37 @@ describe('questions', () => {
     await client.close();
     expect(await open).toBe('HSK-3104');
     expect(await codeOf(client.time())).toBe('HSK-3104');
+  });
+});
+
+describe('will', () => {
+  const will = { topic: 'gone', retain: false, content };
+
+  test('is published when the client does not come back in time, and not when it does', async () => {
+    const house = await wired();
+    const b = await house.served.connected('b', { keepAlive: 0 });
+    await b.peer.say(subscribe(1, ['gone']));
+    const client = await house.connect('a', { will, resumeWindowMs: 1000 });
+    await house.cut();
+    await house.pass(900);
+    expect(client.connected).toBe(true);
+    house.away = true;
+    await house.cut();
+    await house.pass(990);
+    expect(b.peer.heard(MessageType.PUBLISH)).toEqual([]);
+    await house.pass(20);
+    expect(b.peer.heard(MessageType.PUBLISH)).toMatchObject([{ topic: 'gone', clientId: 'a', content }]);
+    await client.close();
+  });
+
+  test('is not published when the client says goodbye', async () => {
+    const house = await wired();
+    const b = await house.served.connected('b', { keepAlive: 0 });
+    await b.peer.say(subscribe(1, ['gone']));
+    const client = await house.connect('a', { will, resumeWindowMs: 1000 });
+    await client.close();
+    await house.pass(3000);
+    expect(b.peer.heard(MessageType.PUBLISH)).toEqual([]);
   });
 });
 
