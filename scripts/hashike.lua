@@ -142,6 +142,7 @@ local field = {
   credit = ProtoField.uint8("hashike.credit", "Credit", base.DEC),
   pong = ProtoField.bool("hashike.pong", "PONG", 8, nil, 0x01),
   echo_byte = ProtoField.uint8("hashike.echo8", "Echo", base.DEC),
+  answer = ProtoField.bool("hashike.answer", "Answers a RESUME", 8, nil, 0x01),
   session16 = ProtoField.uint16("hashike.session16", "Last two bytes of the SESSION_ID", base.HEX),
   last = ProtoField.bool("hashike.last", "Last fragment", 8, nil, 0x01),
   index = ProtoField.uint8("hashike.index", "Index", base.DEC),
@@ -323,6 +324,7 @@ local function dissect_short(tvb, pinfo, root)
     tree:add(field.pong, tvb(0, 1))
     take(field.echo_byte, 1)
   elseif kind == 6 then
+    tree:add(field.answer, tvb(0, 1))
     if take(field.session16, 2) then take(field.id8, 1) end
   elseif kind == 7 then
     tree:add(field.last, tvb(0, 1))
