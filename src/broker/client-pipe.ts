@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Alarms } from '../session/alarms.ts';
 import type { SessionEffects, SessionMachine, SessionOptions } from '../session/ports.ts';
 import { SessionPipe } from '../session/pipe.ts';
 import type { ReasonValue } from '../wire/message.ts';
@@ -7,7 +7,7 @@ import type { UdpPath } from './udp-path.ts';
 import type { UdpTicketValues } from './udp-paths.ts';
 
 export interface ClientPipeOptions {
-  readonly clock: Clock;
+  readonly alarms: Alarms;
   readonly session: SessionOptions;
   readonly effects: SessionEffects;
   readonly udp: SessionServices['udp'];
@@ -25,8 +25,8 @@ export class ClientPipe extends SessionPipe {
   #depth = 0;
   #waiting: (() => void)[] | undefined;
 
-  constructor({ clock, session, effects, udp }: ClientPipeOptions) {
-    super({ clock, session, effects });
+  constructor({ alarms, session, effects, udp }: ClientPipeOptions) {
+    super({ alarms, session, effects });
     this.#paths = udp;
   }
 

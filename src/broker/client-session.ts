@@ -72,7 +72,7 @@ export class ClientSession implements Whole {
 
   constructor(identity: SessionIdentity, services: SessionServices, diskQueue: ClientQueue | undefined) {
     const { principal, context, received, sent, restored } = identity;
-    const { broker, accounts, clock, limits, udp } = services;
+    const { broker, accounts, alarms, clock, limits, udp } = services;
     this.identity = identity;
     this.services = services;
     this.account = accounts.of(principal.clientId);
@@ -81,7 +81,7 @@ export class ClientSession implements Whole {
     this.#record = new SessionRecord(this);
     this.custody = new Custody(this);
     this.pipe = new ClientPipe({
-      clock,
+      alarms,
       session: {
         side: 'server',
         sessionId: this.sessionId,

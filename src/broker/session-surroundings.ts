@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Log } from '../base/log.ts';
+import type { Alarms } from '../session/alarms.ts';
 import type { SessionLink } from '../session/pipe.ts';
 import type { Spool } from '../spool/ports.ts';
 import type { ReasonValue } from '../wire/message.ts';
@@ -42,6 +43,7 @@ export interface SessionServices {
   readonly presence: Presence;
   readonly accounts: TokenAccounts;
   readonly relay: Relay;
+  readonly alarms: Alarms;
   readonly registry: SessionRegistry;
   readonly spool: Pick<Spool, 'append' | 'saveSession'>;
   readonly clock: Clock;

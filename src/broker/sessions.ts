@@ -4,6 +4,7 @@ import type { Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { Profiles } from '../profiles/profiles.ts';
+import { Alarms } from '../session/alarms.ts';
 import type { Spool, StoredSession } from '../spool/ports.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import { MAX_SHORT_IN_FLIGHT, Reason } from '../wire/numbers.ts';
@@ -28,7 +29,7 @@ const RESUME_KEY_BYTES = 16;
 /** Messages that came early on a lossy link and are kept: as many as can be in flight, for a sender finds it hard to recover what was received and let go. */
 const REORDER_MESSAGES = MAX_SHORT_IN_FLIGHT;
 
-export interface SessionsOptions extends Omit<SessionServices, 'relay' | 'registry' | 'limits'> {
+export interface SessionsOptions extends Omit<SessionServices, 'relay' | 'alarms' | 'registry' | 'limits'> {
   readonly access: Access;
   readonly profiles: Pick<Profiles, 'forClient'>;
   readonly spool: Spool;
@@ -60,7 +61,8 @@ export class Sessions implements SessionRegistry {
     this.#options = options;
     const limits = { ...options.limits, reorderMessages: REORDER_MESSAGES };
     const relay = new Relay(options.broker, options.clock);
-    this.#services = { ...options, limits, relay, registry: this };
+    const alarms = new Alarms(options.clock);
+    this.#services = { ...options, limits, relay, alarms, registry: this };
     this.#past = new PastSessions(options.spool, options.log);
     this.#queues = new ClientQueues(options);
   }

@@ -3,6 +3,7 @@ import type { Timer } from '../base/clock.ts';
 import { HashikeError } from '../base/errors.ts';
 import type { Link } from '../links/link.ts';
 import type { Inbound, SessionMachine } from '../session/ports.ts';
+import { Alarms } from '../session/alarms.ts';
 import { SessionPipe } from '../session/pipe.ts';
 import type { ConnackSuccess, Message, ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason } from '../wire/numbers.ts';
@@ -168,7 +169,7 @@ export class SessionKeeper {
   #begin(link: Link, { clientId, sessionId, resumeKey, keepAlive, port }: ConnackSuccess): void {
     const { clock, sendQueueBytes, receiveQueue, log } = this.#settings;
     const pipe = new SessionPipe({
-      clock,
+      alarms: new Alarms(clock),
       session: {
         side: 'client',
         sessionId,

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../base/clock.ts';
 import type { PublishView } from '../wire/publish-view.ts';
+import { type Alarms, NEVER, NOWHERE, type Sleeper } from './alarms.ts';
 import type { SessionEffects, SessionMachine, SessionOptions, SessionOutlet, Transport } from './ports.ts';
 import { createSession } from './session.ts';
 
@@ -13,7 +13,8 @@ export interface SessionLink {
 }
 
 export interface SessionPipeOptions {
-  readonly clock: Clock;
+  /** Of the clock that the session goes by; sessions may share them. */
+  readonly alarms: Alarms;
   readonly session: SessionOptions;
   readonly effects: SessionEffects;
 }
@@ -22,15 +23,16 @@ export interface SessionPipeOptions {
  * Binds a session to the links that carry it one after the other, and to the clock. Who owns the link starts it, passes `frame` and `drained` on after the handshake, and calls
  * `detach` when it is closed.
  */
-export class SessionPipe implements SessionOutlet {
-  readonly #clock: Clock;
+export class SessionPipe implements SessionOutlet, Sleeper {
+  /** For the alarms. */
+  wakeAt = NEVER;
+  place = NOWHERE;
+  readonly #alarms: Alarms;
   readonly #machine: SessionMachine;
   #link: SessionLink | undefined;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor({ clock, session, effects }: SessionPipeOptions) {
-    this.#clock = clock;
+  constructor({ alarms, session, effects }: SessionPipeOptions) {
+    this.#alarms = alarms;
     this.#machine = createSession(session, effects, this);
   }
 
@@ -59,7 +61,7 @@ export class SessionPipe implements SessionOutlet {
 
   #act<T>(action: (session: SessionMachine, now: number) => T): T {
     try {
-      return action(this.#machine, this.#clock.now());
+      return action(this.#machine, this.#alarms.clock.now());
     } finally {
       this.#arm();
     }
@@ -107,17 +109,15 @@ export class SessionPipe implements SessionOutlet {
     else this.#link?.resume();
   }
 
-  /** One timer at most. One that fires before it is needed does no harm, so it is brought forward but never put off. */
+  /** For the alarms. */
+  wake(): void {
+    this.#act((session, now) => session.tick(now));
+  }
+
+  /** An alarm that comes before it is needed does no harm, so it is brought forward but never put off. */
   #arm(): void {
-    const deadline = this.#machine.deadline ?? Number.POSITIVE_INFINITY;
-    const never = deadline === Number.POSITIVE_INFINITY;
-    if (deadline >= this.#timerAt && !never) return;
-    this.#timer?.cancel();
-    this.#timerAt = deadline;
-    if (never) return;
-    this.#timer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
-      this.#timerAt = Number.POSITIVE_INFINITY;
-      this.#act((session, now) => session.tick(now));
-    });
+    const { deadline } = this.#machine;
+    if (deadline === undefined) this.#alarms.clear(this);
+    else if (deadline < this.wakeAt) this.#alarms.set(this, deadline);
   }
 }

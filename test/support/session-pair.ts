@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { HashikeError } from '../../src/base/errors.ts';
+import { Alarms } from '../../src/session/alarms.ts';
 import { SessionPipe } from '../../src/session/pipe.ts';
 import type { Age, Inbound, Outgoing, SessionOptions } from '../../src/session/ports.ts';
 import { encodeContent } from '../../src/wire/content.ts';
@@ -42,7 +43,7 @@ export class Side {
   constructor({ clock, side, session, limits, settleAfter = () => 0 }: SideOptions) {
     this.#clock = clock;
     this.pipe = new SessionPipe({
-      clock,
+      alarms: new Alarms(clock),
       session: {
         side,
         sessionId,
