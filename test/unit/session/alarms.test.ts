@@ -34,6 +34,10 @@ describe('the alarms of many sessions', () => {
     for (const each of all) alarms.set(each, each.name);
     // The last one, 3, takes its place, below 10.
     alarms.clear(all[3] ?? sleeper(0, () => undefined));
+    alarms.set(
+      sleeper(20, (name) => woken.push(name)),
+      20,
+    );
     clock.advance(3);
     expect(woken).toEqual([1, 2, 3]);
     clock.advance(9);
