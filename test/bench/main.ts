@@ -5,14 +5,14 @@
  */
 import { parseArgs } from 'node:util';
 import { pinLoad } from './peers/broker-process.ts';
-import { installed, peerNames } from './peers/peer.ts';
+import { buildGateway, installed, peerNames } from './peers/peer.ts';
 import { cells, machine, type Row, rowOf, tableHead } from './report.ts';
 import { works } from './works/all.ts';
 import type { Effort } from './works/work.ts';
 
 const usage = `Usage: npm run bench -- [options]
 
-Runs the gateway, nats-server, mosquitto and aedes in turns on loopback, and prints each figure beside its bar.
+Builds the gateway, runs it, nats-server, mosquitto and aedes in turns on loopback, and prints each figure beside its bar.
 CPU times are those of the broker's process, from the operating system; figures are medians of the rounds.
 With HASHIKE_BENCH_PROFILES=FOLDER in the environment each gateway leaves a CPU profile there.
 
@@ -63,6 +63,7 @@ async function run(): Promise<void> {
     if (!there.includes(name))
       console.error(`${name} is not installed and is left out: apt-get install ${name}`);
   }
+  buildGateway();
   pinLoad();
   console.error(machine());
   const rows: Row[] = [];

@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,13 +34,14 @@ interface Kind {
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
+/** The gateway is measured as it is shipped: `buildGateway` has to have made it. */
 const kinds: Readonly<Record<PeerName, Kind>> = {
   hashike: {
     protocol: hashikeProtocol,
     program: process.execPath,
     args: (port, folder) => [
       ...profiling(),
-      inRepository('src/main.ts'),
+      inRepository('dist/main.js'),
       'run',
       '--config',
       hashikeConfig(port, folder),
@@ -67,6 +69,15 @@ const profiles = process.env['HASHIKE_BENCH_PROFILES'];
 
 function profiling(): readonly string[] {
   return profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
+}
+
+/** Builds the gateway that `startPeer` starts. */
+export function buildGateway(): void {
+  const { status } = spawnSync('npm', ['run', '--silent', 'build'], {
+    cwd: inRepository('.'),
+    stdio: ['ignore', process.stderr, process.stderr],
+  });
+  if (status !== 0) throw new Error('the gateway cannot be built');
 }
 
 /** Those of `names` that can be started here. */
