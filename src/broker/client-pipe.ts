@@ -3,6 +3,7 @@ import type { SessionEffects, SessionMachine, SessionOptions } from '../session/
 import { SessionPipe } from '../session/pipe.ts';
 import type { ReasonValue } from '../wire/message.ts';
 import type { Carrier, SessionServices } from './session-surroundings.ts';
+import type { TokenAccount } from './token-accounts.ts';
 import type { UdpPath } from './udp-path.ts';
 import type { UdpTicketValues } from './udp-paths.ts';
 
@@ -10,7 +11,8 @@ export interface ClientPipeOptions {
   readonly alarms: Alarms;
   readonly session: SessionOptions;
   readonly effects: SessionEffects;
-  readonly udp: SessionServices['udp'];
+  readonly services: Pick<SessionServices, 'udp' | 'counters'>;
+  readonly account: TokenAccount;
 }
 
 /**
@@ -18,16 +20,18 @@ export interface ClientPipeOptions {
  * detached from within one of its own calls: what its effects want to do to it waits until these are over.
  */
 export class ClientPipe extends SessionPipe {
-  readonly #paths: SessionServices['udp'];
+  readonly #services: ClientPipeOptions['services'];
+  readonly #account: TokenAccount;
   #carrier: Carrier | undefined;
   #path: UdpPath | undefined;
   /** Depth of the calls into the session. */
   #depth = 0;
   #waiting: (() => void)[] | undefined;
 
-  constructor({ alarms, session, effects, udp }: ClientPipeOptions) {
+  constructor({ alarms, session, effects, services, account }: ClientPipeOptions) {
     super({ alarms, session, effects });
-    this.#paths = udp;
+    this.#services = services;
+    this.#account = account;
   }
 
   /** The connection that carries the session now. */
@@ -67,11 +71,11 @@ export class ClientPipe extends SessionPipe {
     this.afterwards(() => this.#carrier?.disconnect(reason));
   }
 
-  /** A ticket in place of the one before; undefined where UDP is not offered. @param receive gets each PUBLISH that comes by UDP */
-  openPath(receive: (frame: Uint8Array) => void): UdpTicketValues | undefined {
+  /** A ticket in place of the one before; undefined where UDP is not offered. */
+  openPath(): UdpTicketValues | undefined {
     if (!this.isReliable) return undefined;
     this.#voidTicket();
-    const granted = this.#paths?.grant(receive);
+    const granted = this.#services.udp?.grant((frame) => this.#frameBeside(frame));
     this.#path = granted?.path;
     return granted?.ticket;
   }
@@ -102,13 +106,24 @@ export class ClientPipe extends SessionPipe {
     else (this.#waiting ??= []).push(action);
   }
 
+  /** What comes by UDP can't wait: over the rate of its token it is dropped. */
+  #frameBeside(frame: Uint8Array): void {
+    const { rate } = this.#account;
+    if (rate?.available === 0) {
+      this.#services.counters.drops('session', 'over-rate').add();
+      return;
+    }
+    rate?.take(1);
+    this.act((session, now) => session.frameBeside(frame, now));
+  }
+
   #runWaiting(actions: readonly (() => void)[]): void {
     this.#waiting = undefined;
     for (const action of actions) action();
   }
 
   #voidTicket(): void {
-    if (this.#path) this.#paths?.revoke(this.#path);
+    if (this.#path) this.#services.udp?.revoke(this.#path);
     this.#path = undefined;
   }
 }

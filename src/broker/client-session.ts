@@ -3,7 +3,7 @@ import type { ErrorCode, HashikeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Age, Inbound, SessionEffects, SessionMachine } from '../session/ports.ts';
 import type { StoredSession } from '../spool/ports.ts';
-import type { AliasEntry, ReasonValue } from '../wire/message.ts';
+import type { ReasonValue } from '../wire/message.ts';
 import { MessageType, Reason, ShortKind } from '../wire/numbers.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import { encodeShort } from '../wire/short-form.ts';
@@ -12,12 +12,10 @@ import { ClientPipe } from './client-pipe.ts';
 import type { Confirming } from './confirmations.ts';
 import { Custody, type KeptSession } from './custody.ts';
 import { Deliveries, type DeliveringSession } from './deliveries.ts';
-import { DurableFeed } from './durable-feed.ts';
+import { DurableFeed, type FedSession } from './durable-feed.ts';
 import type { Delivery, Principal } from './ports.ts';
-import type { PresenceChange } from './presence.ts';
 import { shorten } from './reasons.ts';
 import { clientIdSection, type RelaySource } from './relay.ts';
-import type { SessionContext } from './session-context.ts';
 import { type RecordedSession, SessionRecord } from './session-record.ts';
 import { type RequestedSession, SessionRequests } from './session-requests.ts';
 import {
@@ -42,6 +40,7 @@ type Whole = SessionEffects &
   SubscribingSession &
   WatchingSession &
   KeptSession &
+  FedSession &
   RecordedSession &
   RelaySource;
 
@@ -59,12 +58,12 @@ export class ClientSession implements Whole {
   readonly custody: Custody;
   readonly subscriptions: Subscriptions;
   readonly deliveries: Deliveries;
-  readonly #record: SessionRecord;
   readonly #requests: SessionRequests;
   readonly #feed: DurableFeed | undefined;
   /** Where the client asked with CONFIRM. */
   readonly #confirming: Confirming | undefined;
   #watches: Watches | undefined;
+  #record: SessionRecord | undefined;
   #misfits: DropReport | undefined;
   #clientIdSection: Uint8Array | undefined;
   #away = false;
@@ -72,13 +71,12 @@ export class ClientSession implements Whole {
 
   constructor(identity: SessionIdentity, services: SessionServices, diskQueue: ClientQueue | undefined) {
     const { principal, context, received, sent, restored } = identity;
-    const { broker, accounts, alarms, clock, limits, udp } = services;
+    const { broker, accounts, alarms, clock, limits } = services;
     this.identity = identity;
     this.services = services;
     this.account = accounts.of(principal.clientId);
     this.diskQueue = diskQueue;
     diskQueue?.take(this);
-    this.#record = new SessionRecord(this);
     this.custody = new Custody(this);
     this.pipe = new ClientPipe({
       alarms,
@@ -94,7 +92,8 @@ export class ClientSession implements Whole {
         restored,
       },
       effects: this,
-      udp,
+      services,
+      account: this.account,
     });
     this.deliveries = new Deliveries(this);
     this.subscriptions = new Subscriptions(this);
@@ -108,7 +107,7 @@ export class ClientSession implements Whole {
           tell: (messageId) => this.#confirm(messageId),
         })
       : undefined;
-    this.#feed = diskQueue && this.#feedFrom(diskQueue);
+    this.#feed = diskQueue && new DurableFeed(this, diskQueue);
   }
 
   get clientId(): string {
@@ -125,10 +124,6 @@ export class ClientSession implements Whole {
 
   get sessionId(): Uint8Array {
     return bytesOf(this.identity.idHex);
-  }
-
-  get spool(): SessionServices['spool'] {
-    return this.services.spool;
   }
 
   /** Made anew each time: a session seldom has anything to say, and a logger is larger than what it says. */
@@ -181,19 +176,6 @@ export class ClientSession implements Whole {
     return this.#feed?.sent ?? 0;
   }
 
-  get aliases(): readonly AliasEntry[] {
-    return this.pipe.session.aliases;
-  }
-
-  get subscribed(): SessionContext['subscriptions'] {
-    return this.subscriptions.list;
-  }
-
-  /** Bytes that the send queue still takes. */
-  get room(): number {
-    return this.services.limits.sendQueueBytes - this.pipe.session.queuedBytes;
-  }
-
   get watches(): Watches {
     this.#watches ??= new Watches(this);
     return this.#watches;
@@ -238,7 +220,7 @@ export class ClientSession implements Whole {
   /** One frame of the client. */
   frame(bytes: Uint8Array): void {
     this.pipe.frame(bytes);
-    if (this.#record.isChangedBy(bytes)) this.custody.saveSoon();
+    if (this.comesBack && this.#recorded.isChangedBy(bytes)) this.custody.saveSoon();
   }
 
   /** As `frame`, for the plain PUBLISHes at the beginning of a run of messages. Returns where the first message begins that is for `frame`; `to` when there is none. */
@@ -274,14 +256,6 @@ export class ClientSession implements Whole {
     return this.#over || this.deliveries.relay(publish, reliable, now);
   }
 
-  presence(change: PresenceChange): void {
-    this.deliveries.announce(change);
-  }
-
-  covers(topic: string): boolean {
-    return this.subscriptions.covers(topic);
-  }
-
   control(message: Parameters<SessionMachine['sendControl']>[0]): boolean {
     return this.pipe.act((session, now) => session.sendControl(message, now));
   }
@@ -292,7 +266,7 @@ export class ClientSession implements Whole {
   }
 
   openUdp(): UdpTicketValues | undefined {
-    return this.pipe.openPath((frame) => this.#frameBeside(frame));
+    return this.pipe.openPath();
   }
 
   transmitBeside(frame: Uint8Array): boolean {
@@ -369,7 +343,7 @@ export class ClientSession implements Whole {
   }
 
   record(): StoredSession {
-    return this.#record.write(this.services.clock.wall());
+    return this.#recorded.write(this.services.clock.wall());
   }
 
   custodyPassed(): void {
@@ -424,30 +398,13 @@ export class ClientSession implements Whole {
     this.detach();
   }
 
-  /** What comes by UDP can't wait: over the rate of its token it is dropped. */
-  #frameBeside(frame: Uint8Array): void {
-    const { rate } = this.account;
-    if (rate?.available === 0) {
-      this.services.counters.drops('session', 'over-rate').add();
-      return;
-    }
-    rate?.take(1);
-    this.pipe.act((session, now) => session.frameBeside(frame, now));
+  get #recorded(): SessionRecord {
+    this.#record ??= new SessionRecord(this);
+    return this.#record;
   }
 
   #confirm(messageId: number): boolean {
     return this.control({ type: MessageType.CONFIRMED, timestamp: this.timestamp(), messageId });
-  }
-
-  #feedFrom({ consumer, released }: ClientQueue): DurableFeed {
-    return new DurableFeed({
-      consumer,
-      sessionId: this.sessionId,
-      sent: this.identity.sent,
-      before: released,
-      send: (publication, seq) => (this.attached ? this.deliveries.send(publication, seq) : 'full'),
-      failed: (error) => this.log.error({ err: error }, 'could not read or shorten the queue of a client'),
-    });
   }
 }
 

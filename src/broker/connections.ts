@@ -179,6 +179,6 @@ function describe(session: ClientSession, connection: Connection | undefined): C
     queuedBytes: session.pipe.session.queuedBytes,
     queued: session.queued,
     received: session.settled,
-    subscriptions: session.subscribed.map(({ filter }) => filter),
+    subscriptions: session.subscriptions.list.map(({ filter }) => filter),
   };
 }

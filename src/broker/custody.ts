@@ -2,7 +2,7 @@ import type { Spool, StoredSession } from '../spool/ports.ts';
 
 /** The session, as far as its custody needs it. */
 export interface KeptSession {
-  readonly spool: Pick<Spool, 'append' | 'saveSession'>;
+  readonly services: { readonly spool: Pick<Spool, 'append' | 'saveSession'> };
   /** SESSION_ID. */
   readonly sessionId: Uint8Array;
   /** The whole session is kept from its beginning, not only the mark of a session that published. */
@@ -60,7 +60,7 @@ export class Custody {
   async save(): Promise<void> {
     this.#wanted = false;
     this.#saved = true;
-    if (!this.#forgotten) await this.#session.spool.saveSession(this.#session.record());
+    if (!this.#forgotten) await this.#session.services.spool.saveSession(this.#session.record());
   }
 
   /**
@@ -68,8 +68,8 @@ export class Custody {
    * would claim less than it had acknowledged (clause 6.5.6). Rejects with HSK-22xx.
    */
   async mark(received: number): Promise<void> {
-    const { spool, sessionId } = this.#session;
-    await spool.append([], { sessionId, received });
+    const { services, sessionId } = this.#session;
+    await services.spool.append([], { sessionId, received });
   }
 
   /** Sees to it that there is a record before the first mark is committed (clause 5.2.3). The spool keeps the order. */

@@ -8,10 +8,11 @@ import type { ClientPipe } from './client-pipe.ts';
 import { Conflation } from './conflation.ts';
 import type { Sent } from './durable-feed.ts';
 import type { Delivery } from './ports.ts';
-import type { PresenceChange } from './presence.ts';
+import type { PresenceChange, Watcher } from './presence.ts';
 import { toPublish } from './publications.ts';
 import { type ReplayedSession, RetainedReplay } from './retained-replay.ts';
 import type { SessionServices } from './session-surroundings.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** The session, as far as its deliveries need it. */
 export interface DeliveringSession {
@@ -22,14 +23,13 @@ export interface DeliveringSession {
   readonly log: Log;
   /** Nothing is handed over any more. */
   readonly over: boolean;
-  /** Whether the client subscribes to a topic. */
-  covers(topic: string): boolean;
+  readonly subscriptions: Subscriptions;
   /** The client stayed over the bound of its queue (clause 5.5.4). */
   slow(error: HashikeError): void;
 }
 
 /** What a session hands to its client (clause 5.5): reliable or not, live or retained, and what becomes of it when the client does not keep up. */
-export class Deliveries implements ReplayedSession {
+export class Deliveries implements ReplayedSession, Watcher {
   readonly #session: DeliveringSession;
   /** While something retained waits. */
   #replay: RetainedReplay | undefined;
@@ -49,13 +49,18 @@ export class Deliveries implements ReplayedSession {
   }
 
   covers(topic: string): boolean {
-    return this.#session.covers(topic);
+    return this.#session.subscriptions.covers(topic);
   }
 
   /** Whether something retained may follow: half of the queue is for what is live. */
   hasRoom(bytes: number): boolean {
     const queued = this.#queuedBytes;
     return queued === 0 || queued + bytes <= this.services.limits.sendQueueBytes / 2;
+  }
+
+  /** Bytes that the send queue still takes. */
+  get room(): number {
+    return this.services.limits.sendQueueBytes - this.#queuedBytes;
   }
 
   /** Hands over what is retained for subscriptions that are new. Resolves when what goes by way of the client's queue is on disk; rejects with HSK-22xx. */
@@ -89,7 +94,7 @@ export class Deliveries implements ReplayedSession {
   }
 
   /** Tells a watcher who came or left (clause 5.8). */
-  announce({ topic, clientId, joined, reason }: PresenceChange): void {
+  presence({ topic, clientId, joined, reason }: PresenceChange): void {
     if (this.#session.over) return;
     const message: Outgoing = joined
       ? { type: MessageType.PRESENCE_JOINED, topic, clientId }

@@ -1,6 +1,8 @@
 import { HashikeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import type { SpoolConsumer } from '../spool/ports.ts';
 import type { Publication } from '../wire/publication.ts';
+import type { ClientQueue } from './client-queues.ts';
 
 /** Records that are read at once, and the most that wait in the session for an acknowledgement. */
 export const FEED_WINDOW = 32;
@@ -8,16 +10,15 @@ export const FEED_WINDOW = 32;
 /** What became of a publication: `full` means that the session has no room, or no connection, and that it stays in the queue. */
 export type Sent = 'sent' | 'full' | 'undeliverable';
 
-export interface DurableFeedOptions {
-  readonly consumer: SpoolConsumer;
+/** The session, as far as its feed needs it. */
+export interface FedSession {
   readonly sessionId: Uint8Array;
-  /** Where the session's numbering stood when it began. */
-  readonly sent: number;
-  /** Settled when the feed of the client's session before has deleted what was acknowledged there. */
-  readonly before: Promise<void>;
+  /** Where its numbering stood when it began. */
+  readonly identity: { readonly sent: number };
+  readonly attached: boolean;
   /** Queues one publication in the session, with `seq` as its tag. */
-  send(publication: Publication, seq: number): Sent;
-  failed(error: HashikeError): void;
+  readonly deliveries: { send(publication: Publication, seq: number): Sent };
+  readonly log: Log;
 }
 
 /**
@@ -25,7 +26,10 @@ export interface DurableFeedOptions {
  * session comes from here, so a session restored after a crash gives the same numbers to the same publications.
  */
 export class DurableFeed {
-  readonly #options: DurableFeedOptions;
+  readonly #session: FedSession;
+  readonly #consumer: SpoolConsumer;
+  /** Settled when the feed of the client's session before has deleted what was acknowledged there. */
+  readonly #before: Promise<void>;
   readonly #stopListening: () => void;
   /** Queued in the session and not acknowledged, oldest first. */
   readonly #inFlight: number[] = [];
@@ -38,10 +42,12 @@ export class DurableFeed {
   #stopped = false;
   #deleting: Promise<void> = Promise.resolve();
 
-  constructor(options: DurableFeedOptions) {
-    this.#options = options;
-    this.#sent = options.sent;
-    this.#stopListening = options.consumer.onAppended(() => this.pump());
+  constructor(session: FedSession, { consumer, released }: Pick<ClientQueue, 'consumer' | 'released'>) {
+    this.#session = session;
+    this.#consumer = consumer;
+    this.#before = released;
+    this.#sent = session.identity.sent;
+    this.#stopListening = consumer.onAppended(() => this.pump());
   }
 
   /** Last MESSAGE_ID that the client acknowledged. */
@@ -69,8 +75,8 @@ export class DurableFeed {
     this.#sent = messageId;
     if (seq === undefined) return;
     while ((this.#inFlight[0] ?? Infinity) <= seq) this.#inFlight.shift();
-    const { consumer, sessionId } = this.#options;
-    this.#deleting = consumer
+    const { sessionId } = this.#session;
+    this.#deleting = this.#consumer
       .acknowledge(seq, { sessionId, messageId })
       .catch((error: unknown) => this.#failed(error));
     this.pump();
@@ -78,7 +84,7 @@ export class DurableFeed {
 
   async #run(): Promise<void> {
     try {
-      await this.#options.before;
+      await this.#before;
       while (this.#again && !this.#stopped) {
         this.#again = false;
         await this.#feed(FEED_WINDOW - this.#inFlight.length);
@@ -90,25 +96,29 @@ export class DurableFeed {
 
   async #feed(room: number): Promise<void> {
     if (room <= 0) return;
-    for (const { seq, publication } of await this.#options.consumer.read(this.#after, room)) {
+    for (const { seq, publication } of await this.#consumer.read(this.#after, room)) {
       if (this.#stopped) return;
       this.#inFlight.push(seq);
-      const sent = this.#options.send(publication, seq);
+      const sent = this.#send(publication, seq);
       if (sent !== 'sent') this.#inFlight.pop();
       if (sent === 'full') return;
       this.#after = seq;
       this.#again = true;
       // With others before it, it goes with their acknowledgement.
-      if (sent === 'undeliverable' && this.#inFlight.length === 0)
-        await this.#options.consumer.acknowledge(seq);
+      if (sent === 'undeliverable' && this.#inFlight.length === 0) await this.#consumer.acknowledge(seq);
     }
   }
 
+  #send(publication: Publication, seq: number): Sent {
+    const { attached, deliveries } = this.#session;
+    return attached ? deliveries.send(publication, seq) : 'full';
+  }
+
   #failed(error: unknown): void {
-    this.#options.failed(
+    const coded =
       error instanceof HashikeError
         ? error
-        : new HashikeError('HSK-1001', 'a queue could not be fed', {}, error),
-    );
+        : new HashikeError('HSK-1001', 'a queue could not be fed', {}, error);
+    this.#session.log.error({ err: coded }, 'could not read or shorten the queue of a client');
   }
 }

@@ -20,8 +20,8 @@ export interface RecordedSession {
   readonly settled: number;
   /** Last MESSAGE_ID from its queue that the client acknowledged. */
   readonly fed: number;
-  readonly aliases: readonly AliasEntry[];
-  readonly subscribed: SessionContext['subscriptions'];
+  readonly pipe: { readonly session: { readonly aliases: readonly AliasEntry[] } };
+  readonly subscriptions: { readonly list: SessionContext['subscriptions'] };
 }
 
 /** The record of a session on disk: what it says now, and whether that is more than what was written. */
@@ -50,15 +50,16 @@ export class SessionRecord {
     };
   }
 
-  /** Whether `frame` changed the context on its own: an ALIAS does, while a SUBSCRIBE is written before its ACK. */
+  /** Whether `frame` changed the context of a session that comes back on its own: an ALIAS does, while a SUBSCRIBE is written before its ACK. */
   isChangedBy(frame: Uint8Array): boolean {
-    return this.#session.comesBack && mayDeclareAliases(frame) && !sameBytes(this.#context(), this.#written);
+    return mayDeclareAliases(frame) && !sameBytes(this.#context(), this.#written);
   }
 
   #context(): Uint8Array {
-    const { comesBack, identity, aliases, subscribed } = this.#session;
+    const { comesBack, identity, pipe, subscriptions } = this.#session;
     if (!comesBack) return NO_CONTEXT;
-    return encodeContext({ ...identity.context, aliases, subscriptions: subscribed });
+    const { aliases } = pipe.session;
+    return encodeContext({ ...identity.context, aliases, subscriptions: subscriptions.list });
   }
 }
 

@@ -191,7 +191,7 @@ export class Sessions implements SessionRegistry {
   prepareQueues(): void {
     const { access, profiles } = this.#options;
     for (const clientId of new Set([...access.clientIds, ...this.#queues.clientIds])) {
-      const own = this.#byClient.get(clientId)?.subscribed.map(({ filter }) => filter) ?? [];
+      const own = this.#byClient.get(clientId)?.subscriptions.list.map(({ filter }) => filter) ?? [];
       const { commands } = profiles.forClient(clientId);
       this.#queues.prepare(clientId, commands, own);
     }

@@ -7,11 +7,13 @@ import type { Attendance, Presence, Watcher } from './presence.ts';
 const OVERHEAD_BYTES = 32;
 
 /** The session, as far as its watches need it. */
-export interface WatchingSession extends Watcher {
+export interface WatchingSession {
   readonly principal: Principal;
   readonly services: { readonly presence: Presence; readonly limits: { readonly watchesPerClient: number } };
-  /** Bytes that its send queue still takes. */
-  readonly room: number;
+  readonly deliveries: Watcher & {
+    /** Bytes that the send queue still takes. */
+    readonly room: number;
+  };
 }
 
 /** The topics whose presence one session watches (clause 5.8). */
@@ -19,7 +21,6 @@ export class Watches {
   readonly #session: WatchingSession;
   readonly #filters = new Set<string>();
 
-  /** @param session hears of every change */
   constructor(session: WatchingSession) {
     this.#session = session;
   }
@@ -29,7 +30,8 @@ export class Watches {
    * allowed, HSK-3003 over a limit.
    */
   watch(filters: readonly string[]): void {
-    const { presence } = this.#session.services;
+    const { services, deliveries } = this.#session;
+    const { presence } = services;
     this.#check(filters);
     const known = [...this.#filters];
     const present = new Map<string, Attendance>();
@@ -40,15 +42,16 @@ export class Watches {
     this.#checkRoom([...present.values()]);
     for (const filter of filters) {
       this.#filters.add(filter);
-      presence.watch(filter, this.#session);
+      presence.watch(filter, deliveries);
     }
-    for (const each of present.values()) this.#session.presence({ ...each, joined: true });
+    for (const each of present.values()) deliveries.presence({ ...each, joined: true });
   }
 
   /** Those that are not watched are no error. */
   unwatch(filters: readonly string[]): void {
+    const { services, deliveries } = this.#session;
     for (const filter of filters) {
-      if (this.#filters.delete(filter)) this.#session.services.presence.unwatch(filter, this.#session);
+      if (this.#filters.delete(filter)) services.presence.unwatch(filter, deliveries);
     }
   }
 
@@ -78,7 +81,7 @@ export class Watches {
     for (const { topic, clientId } of present) {
       bytes += OVERHEAD_BYTES + Buffer.byteLength(topic) + Buffer.byteLength(clientId);
     }
-    if (bytes <= this.#session.room) return;
+    if (bytes <= this.#session.deliveries.room) return;
     const text = 'more clients are present than the send queue takes (limits.sendQueueBytes)';
     throw new HashikeError('HSK-3003', text, { clients: present.length, bytes });
   }
