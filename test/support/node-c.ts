@@ -54,7 +54,8 @@ export function framesOf(line: string): string[] {
 
 /** What the node answered to a request of `LiveNode`. */
 export interface Answer {
-  readonly result: 'ok' | 'full';
+  /** `cut`: the power was lost meanwhile, see `tear`. */
+  readonly result: 'ok' | 'full' | 'cut';
   readonly state: 'connecting' | 'rejoining' | 'resuming' | 'up' | 'asleep';
   readonly waiting: number;
   /** What its application was told since the last request: `command …`, `acknowledged …` in words. */
@@ -118,13 +119,18 @@ export class LiveNode implements AsyncDisposable {
     return this.#ask('corrupt', at);
   }
 
+  /** After so many more bytes for the store the power is lost in the middle of a write, and comes back at once. */
+  async tear(bytes: number): Promise<Answer> {
+    return this.#ask('tear', bytes);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#probe[Symbol.asyncDispose]();
   }
 
   async #ask(...words: readonly (string | number)[]): Promise<Answer> {
     const line = await this.#probe.ask(...words);
-    const match = /^(ok|full) state (\d) waiting (\d+)(.*) sent (\S+)$/v.exec(line);
+    const match = /^(ok|full|cut) state (\d) waiting (\d+)(.*) sent (\S+)$/v.exec(line);
     if (!match) throw new Error(line);
     const [, result = 'ok', state = '', waiting = '', told = '', bytes = ''] = match;
     return {

@@ -21,7 +21,9 @@
  *     in LINE_BYTES
  *     take QUALITY ALIAS CONTENT
  *     sleep, wake RESUME, busy, ready, state, corrupt AT (one byte of the store)
+ *     tear BYTES   after so many more bytes for the store the power is lost in the middle of a write, and comes back: the result is `cut`
  */
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,9 @@ static uint32_t clock_ms;
 static char heard[8192];
 static uint8_t store[HSK_STORE];
 static bool busy;
+/* Bytes that the store takes until the power is lost; negative: it is not. */
+static int until_cut = -1;
+static jmp_buf power_lost;
 /* Of a session: what is told since the last request. */
 static char events[65536];
 static bool in_session;
@@ -82,7 +87,16 @@ void hsk_store_read(uint16_t at, void *bytes, uint8_t length) {
 }
 
 void hsk_store_write(uint16_t at, const void *bytes, uint8_t length) {
-    memcpy(store + at, bytes, length);
+    const uint8_t *from = bytes;
+    for (uint8_t i = 0; i < length; i++) {
+        if (until_cut == 0) {
+            /* The byte that is being written is neither the old one nor the new one. */
+            store[at + i] ^= 0x5A;
+            longjmp(power_lost, 1);
+        }
+        if (until_cut > 0) until_cut--;
+        store[at + i] = from[i];
+    }
 }
 
 static size_t get_hex(const char *hex, uint8_t *bytes) {
@@ -288,12 +302,19 @@ static void restart(void) {
 /* Whether it is a request to the node that lives on. */
 static bool live(char **words, int count) {
     const char *verb = words[0];
-    const char *result = "ok";
+    const char *volatile result = "ok";
+    volatile bool given = false;
     uint8_t bytes[2048];
-    if (!strcmp(verb, "start")) {
+    if (setjmp(power_lost)) {
+        /* Of a reading that the library had taken by then its caller knows. */
+        if (!given) result = "cut";
+        until_cut = -1;
+        restart();
+    } else if (!strcmp(verb, "start")) {
         memset(store, 0xFF, sizeof store);
         clock_ms = 0x10000;
         busy = false;
+        until_cut = -1;
         config.filters = filters;
         config.filter_count = (uint8_t)(count - 1);
         for (int i = 1; i < count; i++) filters[i - 1] = strcpy(malloc(strlen(words[i]) + 1), words[i]);
@@ -308,6 +329,7 @@ static bool live(char **words, int count) {
     } else if (!strcmp(verb, "take")) {
         size_t length = get_hex(words[3], bytes);
         if (!hsk_publish(number(words[2]), bytes, (uint8_t)length, number(words[1]))) result = "full";
+        given = true;
     } else if (!strcmp(verb, "sleep")) {
         hsk_sleep();
     } else if (!strcmp(verb, "wake")) {
@@ -317,6 +339,8 @@ static bool live(char **words, int count) {
     } else if (!strcmp(verb, "ready")) {
         busy = false;
         hsk_ready();
+    } else if (!strcmp(verb, "tear")) {
+        until_cut = atoi(words[1]);
     } else if (!strcmp(verb, "corrupt")) {
         store[strtoul(words[1], NULL, 0)] ^= 0x5A;
     } else if (strcmp(verb, "state")) {
