@@ -161,7 +161,7 @@ describe('of whatever comes, a decoder makes sense or a typed error', () => {
       takes(() => void compactContent(layout, input));
       takes(() => void contentSections(expandContent(layout, input)));
     },
-    0.2,
+    0.1,
   );
 
   fuzz(
@@ -171,7 +171,7 @@ describe('of whatever comes, a decoder makes sense or a typed error', () => {
       takes(() => void readDatagram(input));
       takes(() => void messagesIn(input));
     },
-    0.2,
+    0.1,
   );
 
   const connectionId = Uint8Array.of(1, 2);
@@ -191,22 +191,22 @@ describe('of whatever comes, a decoder makes sense or a typed error', () => {
     '5403ab10c1d2e3f4620bc1',
     '6045',
   ];
-  fuzz('CoAP', coap.map(bytesOf), (input) => void takes(() => void parseDatagram(input)), 0.2);
+  fuzz('CoAP', coap.map(bytesOf), (input) => void takes(() => void parseDatagram(input)), 0.1);
 
   const records = [publicationOf(1), publicationOf(2, { topic: 'a/b', retain: true, expiresAt: 9 })];
   fuzz(
     'record of the spool',
     records.map(encodeRecord),
     (input) => void takes(() => void decodeRecord(input)),
-    0.2,
+    0.1,
   );
 
-  fuzz('long form of the simulated nodes', long, (input) => void takes(() => void decodeLong(input)), 0.2);
+  fuzz('long form of the simulated nodes', long, (input) => void takes(() => void decodeLong(input)), 0.1);
   fuzz(
     'short form of the simulated nodes',
     short,
     (input) => void takes(() => void decodeNodeShort(input)),
-    0.2,
+    0.1,
   );
-  fuzz('serial line of the simulated nodes', lines, (input) => void new Deframer().push(input), 0.2);
+  fuzz('serial line of the simulated nodes', lines, (input) => void new Deframer().push(input), 0.1);
 });
