@@ -4,6 +4,7 @@ import type { SessionPipe } from '../session/pipe.ts';
 import { validateFilter, validateTopic } from '../topic/topic.ts';
 import type { Message } from '../wire/message.ts';
 import { MessageType } from '../wire/numbers.ts';
+import { type MessageOptions, publishBody } from './message-options.ts';
 import type { Settings } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { type ClientWatch, PresenceBook } from './presence-book.ts';
@@ -13,17 +14,11 @@ import { SessionKeeper } from './session-keeper.ts';
 import { SubscriptionBook } from './subscription-book.ts';
 import type { ClientSubscription } from './subscription.ts';
 
-export interface PublishOptions {
+export interface PublishOptions extends MessageOptions {
   /** Resolves at the ACK, that is when custody has passed. Default true; false: best effort, resolves at once. */
   readonly reliable?: boolean;
   /** Resolves when the upstream has it (CONFIRMED), which may take as long as that is away. Only for a client that was connected with `confirm`. */
   readonly confirmed?: boolean;
-  /** The server keeps it as the newest of its topic, and gives it to new subscriptions; without content it clears that. */
-  readonly retain?: boolean;
-  /** Nobody wants it after so many milliseconds. */
-  readonly expiryMs?: number;
-  readonly responseTopic?: string;
-  readonly correlation?: Uint8Array;
 }
 
 export interface SubscribeOptions {
@@ -93,18 +88,8 @@ export class HashikeClient {
    * client was not connected with `confirm`.
    */
   async publish(topic: string, content: Uint8Array, options: PublishOptions = {}): Promise<void> {
-    validateTopic(topic);
-    const { reliable = true, confirmed = false, retain = false } = options;
-    const { expiryMs: expiry, responseTopic, correlation } = options;
-    const message = {
-      type: MessageType.PUBLISH,
-      topic,
-      retain,
-      expiry,
-      responseTopic,
-      correlation,
-      content,
-    };
+    const { reliable = true, confirmed = false } = options;
+    const message = { type: MessageType.PUBLISH, ...publishBody(topic, content, options) };
     if (reliable || confirmed) return this.#outbox.request(message, confirmed);
     const sent = this.#keeper.pipe.act((session, now) => session.sendBestEffort(message, now));
     if (sent === 'full')

@@ -4,6 +4,7 @@ import { type Random, systemRandom } from '../base/random.ts';
 import type { Link } from '../links/link.ts';
 import type { PublishBody } from '../wire/message.ts';
 import { DEFAULT_KEEP_ALIVE_MS, DEFAULT_RESUME_WINDOW_MS } from '../wire/numbers.ts';
+import { publishBody, type Will } from './message-options.ts';
 import type { ClientUdpOptions } from './udp.ts';
 
 /** What a client may be told wherever it runs. */
@@ -12,7 +13,7 @@ export interface CommonOptions {
   /** Needed where several clients share the token. */
   readonly clientName?: string;
   /** Published by the server when this client goes away without `close`. */
-  readonly will?: PublishBody;
+  readonly will?: Will;
   /** Whether publishes may wait until the upstream has their messages: see `PublishOptions.confirmed`. Default: false. */
   readonly confirm?: boolean;
   readonly keepAliveMs?: number;
@@ -34,9 +35,10 @@ export interface CommonOptions {
 export interface Settings
   extends
     Required<Omit<CommonOptions, 'clientName' | 'will' | 'token'>>,
-    Pick<CommonOptions, 'clientName' | 'will'>,
+    Pick<CommonOptions, 'clientName'>,
     ClientUdpOptions {
   readonly token: Uint8Array;
+  readonly will: PublishBody | undefined;
 }
 
 type Surroundings = Pick<Settings, 'clock' | 'random' | 'log' | 'timeoutMs'>;
@@ -48,9 +50,10 @@ export interface Platform {
   openUdp?(surroundings: Surroundings): Settings['openUdp'];
 }
 
-/** The options with their defaults. Throws HSK-3106 when the address is none. */
+/** The options with their defaults. Throws HSK-3106 when the address is none, and HSK-1201 when the topic of the will is. */
 export function settingsOn(platform: Platform, options: CommonOptions): Settings {
   const { clock = systemClock, random = systemRandom, log = silentLog, timeoutMs = 10_000 } = options;
+  const { will } = options;
   const surroundings = { clock, random, log, timeoutMs };
   return {
     confirm: false,
@@ -62,6 +65,7 @@ export function settingsOn(platform: Platform, options: CommonOptions): Settings
     openUdp: platform.openUdp?.(surroundings),
     ...options,
     ...surroundings,
+    will: will && publishBody(will.topic, will.content, will),
     token: typeof options.token === 'string' ? new TextEncoder().encode(options.token) : options.token,
   };
 }

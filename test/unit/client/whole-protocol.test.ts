@@ -203,7 +203,7 @@ describe('questions', () => {
 });
 
 describe('will', () => {
-  const will = { topic: 'gone', retain: false, content };
+  const will = { topic: 'gone', content, correlation: Uint8Array.of(5) };
 
   test('is published when the client does not come back in time, and not when it does', async () => {
     const house = await wired();
@@ -218,8 +218,16 @@ describe('will', () => {
     await house.pass(990);
     expect(b.peer.heard(MessageType.PUBLISH)).toEqual([]);
     await house.pass(20);
-    expect(b.peer.heard(MessageType.PUBLISH)).toMatchObject([{ topic: 'gone', clientId: 'a', content }]);
+    expect(b.peer.heard(MessageType.PUBLISH)).toMatchObject([
+      { topic: 'gone', clientId: 'a', content, correlation: Uint8Array.of(5) },
+    ]);
     await client.close();
+  });
+
+  test('is looked at before anything is sent', async () => {
+    const house = await wired();
+    expect(await codeOf(house.connect('a', { will: { topic: 'a/#', content } }))).toBe('HSK-1201');
+    expect(house.links).toEqual([]);
   });
 
   test('is not published when the client says goodbye', async () => {
