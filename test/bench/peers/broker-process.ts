@@ -23,7 +23,7 @@ export function pinLoad(): void {
 /** Above whatever else the machine has to do, where that is allowed. */
 const URGENT = -15;
 
-/** Lets this process go before others while latencies are measured; the broker under test does the same. */
+/** Lets this process go before others while times are measured, and what it starts meanwhile; see `BrokerProcess.hurry`. */
 export function hurryLoad(hurry: boolean): void {
   setUrgency(process.pid, hurry);
 }

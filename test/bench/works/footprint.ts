@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Fleet } from '../load/fleet.ts';
+import { hurryLoad } from '../peers/broker-process.ts';
 import { type PeerName, startPeer } from '../peers/peer.ts';
 import { type Effort, type Spread, spreadOf, type Work } from './work.ts';
 
@@ -11,21 +12,9 @@ export const idle: Work = {
   id: 'idle',
   peers: all,
   async measure(peers, effort) {
-    const ready: Partial<Record<PeerName, Spread>> = {};
-    const memory: Partial<Record<PeerName, Spread>> = {};
-    for (const name of peers) {
-      const readyMs: number[] = [];
-      const megabytes: number[] = [];
-      for (let round = 0; round < effort.rounds; round += 1) {
-        const peer = await startPeer(name);
-        readyMs.push(peer.process.readyMs);
-        await pause(effort.settleMs / 4);
-        megabytes.push(peer.process.residentBytes / MEGABYTE);
-        await peer.stop();
-      }
-      ready[name] = spreadOf(readyMs);
-      memory[name] = spreadOf(megabytes);
-    }
+    // What is started inherits it.
+    hurryLoad(true);
+    const { ready, memory } = await startInRounds(peers, effort).finally(() => hurryLoad(false));
     return [
       {
         work: 'idle process',
@@ -39,6 +28,25 @@ export const idle: Work = {
     ];
   },
 };
+
+async function startInRounds(peers: readonly PeerName[], effort: Effort) {
+  const ready: Partial<Record<PeerName, Spread>> = {};
+  const memory: Partial<Record<PeerName, Spread>> = {};
+  for (const name of peers) {
+    const readyMs: number[] = [];
+    const megabytes: number[] = [];
+    for (let round = 0; round < effort.rounds; round += 1) {
+      const peer = await startPeer(name);
+      readyMs.push(peer.process.readyMs);
+      await pause(effort.settleMs / 4);
+      megabytes.push(peer.process.residentBytes / MEGABYTE);
+      await peer.stop();
+    }
+    ready[name] = spreadOf(readyMs);
+    memory[name] = spreadOf(megabytes);
+  }
+  return { ready, memory };
+}
 
 /** Memory of connected sessions that do nothing. */
 export const sessions: Work = {
