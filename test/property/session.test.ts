@@ -91,10 +91,20 @@ class Run {
   readonly processes: readonly [Process, Process];
   #value = 0;
 
-  constructor(plan: Plan, medium: Omit<Medium, 'loses'>, loss: number) {
+  /** @param chances of a frame that it is lost, overtakes others, or arrives twice */
+  constructor(
+    plan: Plan,
+    medium: Pick<Medium, 'capabilities' | 'latencyMs' | 'highWaterBytes'>,
+    { loss = 0, disorder = 0 }: { readonly loss?: number; readonly disorder?: number },
+  ) {
     this.#plan = plan;
     this.#random = generator(plan.seed);
-    this.#medium = { ...medium, loses: () => this.#random() < loss };
+    this.#medium = {
+      ...medium,
+      loses: () => this.#random() < loss,
+      overtakes: () => (this.#random() < disorder ? 1 + Math.floor(this.#random() * 4) : 0),
+      doubles: () => this.#random() < disorder,
+    };
     const { clock } = this;
     this.#shell = {
       now: () => clock.now(),
@@ -232,28 +242,38 @@ class Run {
   }
 }
 
-/** What holds at the end of every run. */
-function check(run: Run): void {
-  const [a, b] = run.processes;
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-  ] as const) {
+/** What holds at the end of every run of what is reliable. */
+function checkReliable(run: Run): void {
+  for (const [from, to] of bothWays(run)) {
     expect(run.got(to)).toEqual(from.wanted);
     expect(from.side.pipe.session.queuedBytes).toBe(0);
     expect(from.side.pipe.session.deadline).toBeUndefined();
     expect(from.side.violations).toEqual([]);
-    const bestEffort = run.gotBestEffort(to);
-    expect(bestEffort).toEqual(bestEffort.toSorted((x, y) => x - y));
-    const sent = new Set(from.bestEffortSent);
-    expect(bestEffort.filter((value) => !sent.has(value))).toEqual([]);
-    expect(new Set(bestEffort).size).toBe(bestEffort.length);
     const acknowledged = from.side.acknowledgements.map(({ messageId }) => messageId);
     expect(acknowledged).toEqual([...new Set(acknowledged)].toSorted((x, y) => x - y));
     // Tags are the values: the last one says that everything is acknowledged.
     const last = from.side.acknowledgements.at(-1);
     if (last) expect(last.tag).toBe(from.wanted.at(-1));
   }
+}
+
+/** The same, and what is best effort on a medium that keeps order. */
+function check(run: Run): void {
+  checkReliable(run);
+  for (const [from, to] of bothWays(run)) {
+    const bestEffort = run.gotBestEffort(to);
+    expect(bestEffort).toEqual(bestEffort.toSorted((x, y) => x - y));
+    const sent = new Set(from.bestEffortSent);
+    expect(bestEffort.filter((value) => !sent.has(value))).toEqual([]);
+    expect(new Set(bestEffort).size).toBe(bestEffort.length);
+  }
+}
+
+function bothWays({ processes: [a, b] }: Run): readonly (readonly [from: Process, to: Process])[] {
+  return [
+    [a, b],
+    [b, a],
+  ];
 }
 
 const runs = Number(process.env['SESSION_RUNS'] ?? 250);
@@ -269,7 +289,7 @@ describe('two sessions joined by a link', () => {
             latencyMs: 5,
             highWaterBytes,
           },
-          0,
+          {},
         );
         run.run();
         check(run);
@@ -284,10 +304,26 @@ describe('two sessions joined by a link', () => {
         const run = new Run(
           drawn,
           { capabilities: { reliable: false, shortForm: true, mtu, bitRate }, latencyMs: 2, highWaterBytes },
-          loss,
+          { loss },
         );
         run.run();
         check(run);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('that loses, disorders and doubles frames and is cut: everything reliable arrives once and in order (clauses 5.1.3 and 6.3.1)', () => {
+    const disorders = fc.constantFrom(0.05, 0.3);
+    fc.assert(
+      fc.property(plan, serial, disorders, (drawn, { bitRate, mtu, loss, highWaterBytes }, disorder) => {
+        const run = new Run(
+          drawn,
+          { capabilities: { reliable: false, shortForm: true, mtu, bitRate }, latencyMs: 20, highWaterBytes },
+          { loss, disorder },
+        );
+        run.run();
+        checkReliable(run);
       }),
       { numRuns: runs },
     );

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../src/base/clock.ts';
+import { MessageType, ShortKind } from '../../src/wire/numbers.ts';
 import type { Link, LinkCapabilities, LinkHandler } from '../../src/links/link.ts';
 
 /** What a modelled medium does to frames. */
@@ -7,6 +8,10 @@ export interface Medium {
   readonly latencyMs: number;
   /** Whether this frame is lost. */
   readonly loses?: (frame: Uint8Array) => boolean;
+  /** How many of those that are under way this frame overtakes, at most. */
+  readonly overtakes?: ((frame: Uint8Array) => number) | undefined;
+  /** Whether this frame arrives twice. */
+  readonly doubles?: ((frame: Uint8Array) => boolean) | undefined;
   /** Queue above which `send` answers false. */
   readonly highWaterBytes?: number | undefined;
 }
@@ -16,7 +21,7 @@ interface Flying {
   readonly at: number;
 }
 
-/** One end of a modelled connection: takes the time that its bit rate and latency say, keeps order, loses what the medium says. */
+/** One end of a modelled connection: takes the time that its bit rate and latency say; keeps order and loses nothing, unless the medium says so. */
 export class ModelLink implements Link {
   readonly name = 'model';
   readonly peer = 'model';
@@ -74,8 +79,9 @@ export class ModelLink implements Link {
     this.mostQueued = Math.max(this.mostQueued, this.queuedBytes);
     const other = this.#other;
     if (other && !this.#medium.loses?.(frame)) {
-      other.#flying.push({ frame: frame.slice(), at: this.#freeAt + this.#medium.latencyMs });
-      other.#arm();
+      const at = this.#freeAt + this.#medium.latencyMs;
+      other.#take({ frame: frame.slice(), at });
+      if (this.#medium.doubles?.(frame)) other.#take({ frame: frame.slice(), at });
     }
     const { highWaterBytes } = this.#medium;
     if (highWaterBytes === undefined || this.queuedBytes <= highWaterBytes) return true;
@@ -109,6 +115,21 @@ export class ModelLink implements Link {
     }
   }
 
+  /** A frame is under way to this end. Only data overtakes, and only data is overtaken: who says RESUME or ACK in the long form counts on order (clause 6.5.6). */
+  #take(coming: Flying): void {
+    const flying = this.#flying;
+    let place = flying.length;
+    if (isData(coming.frame)) {
+      for (let left = this.#medium.overtakes?.(coming.frame) ?? 0; left > 0; left -= 1) {
+        const before = flying[place - 1];
+        if (!before || !isData(before.frame)) break;
+        place -= 1;
+      }
+    }
+    flying.splice(place, 0, { ...coming, at: flying[place]?.at ?? coming.at });
+    this.#arm();
+  }
+
   #arm(): void {
     if (this.#timer || this.#paused || this.#closed) return;
     const [first] = this.#flying;
@@ -125,4 +146,11 @@ export class ModelLink implements Link {
       this.#arm();
     });
   }
+}
+
+/** Whether a frame is a PUBLISH, or an ACK in the short form. */
+function isData(frame: Uint8Array): boolean {
+  const [first = 0, type = 0] = frame;
+  const kind = (first >> 4) & 7;
+  return first < 0x80 ? type === MessageType.PUBLISH : kind <= ShortKind.ACK;
 }
