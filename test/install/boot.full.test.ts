@@ -45,6 +45,13 @@ describe('the service on a Debian system', () => {
     expect(debian.run('journalctl --unit=hashike --no-pager').stdout).toMatch(/Watchdog timeout/);
   });
 
+  test('reads its configuration again on a reload, in the same process', async () => {
+    const pid = property('MainPID');
+    expect(debian.run('systemctl reload hashike')).toMatchObject({ status: 0 });
+    await until(() => /read again/.test(debian.run('journalctl --unit=hashike --no-pager').stdout));
+    expect(property('MainPID')).toBe(pid);
+  });
+
   test('goes on after an upgrade, with the same configuration', () => {
     debian.run('echo "# mine" >> /etc/hashike/hashike.yaml');
     expect(debian.run('/repo/scripts/install')).toMatchObject({ status: 0 });
