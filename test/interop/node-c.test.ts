@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -48,6 +48,16 @@ class CSite implements AsyncDisposable {
     const target = this.fleet.sums.acknowledged + count;
     await until(
       () => this.fleet.sums.acknowledged >= target,
+      20_000,
+      () => this.describe(),
+    );
+  }
+
+  /** Waits until as many more readings of each node are acknowledged. */
+  async eachAcknowledges(count: number): Promise<void> {
+    const targets = this.fleet.ledgers.map(({ sums }) => sums.acknowledged + count);
+    await until(
+      () => this.fleet.ledgers.every(({ sums }, index) => sums.acknowledged >= (targets[index] ?? 0)),
       20_000,
       () => this.describe(),
     );
@@ -128,6 +138,36 @@ describe('nodes in C', () => {
       // A queue that runs full refuses readings to its caller; how many depends on how long a gateway takes to start here.
       expect(ledger.sums.acknowledged, ledger.node).toBeGreaterThan(60);
     }
+  });
+
+  test('6.5.6: connect anew by themselves when an older copy of the state directory is put back', async () => {
+    const names = ['c-1', 'c-2'];
+    await using site = await CSite.open(names, { intervalMs: 50 });
+    const { gateway, cloud, configuration, directory } = site.site;
+    const state = configuration.gateway.stateDirectory;
+    const copy = join(directory, 'backup');
+    await site.start();
+    await site.eachAcknowledges(10);
+    await gateway.stop('SIGTERM');
+    cpSync(state, copy, { recursive: true });
+    await gateway.start();
+    await site.eachAcknowledges(30);
+    await gateway.stop('SIGTERM');
+    // What was acknowledged and still waited for the upstream goes with the state.
+    const gone = new Set(site.missing());
+    rmSync(state, { recursive: true });
+    cpSync(copy, state, { recursive: true });
+    await gateway.start();
+    await site.eachAcknowledges(50);
+    site.fleet.pause();
+    await until(
+      () => site.fleet.sums.waiting === 0 && site.missing().every((reading) => gone.has(reading)),
+      20_000,
+      () => site.describe(),
+    );
+    const losses = gateway.log.filter(({ code }) => code === 'HSK-3008');
+    expect(losses.map(({ client }) => client).toSorted()).toEqual(names);
+    expect(cloud.defects).toEqual(noDefects);
   });
 
   test('commands reach a node once and in order, also those that came while it slept', async () => {
