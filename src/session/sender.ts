@@ -38,7 +38,7 @@ export class Sender {
   readonly #effects: SenderSurroundings['effects'];
   readonly #sendQueueBytes: number;
   #transport: Transport | undefined;
-  #line = new Line(undefined);
+  #line = Line.of(undefined);
   /** The link's queue is over its high-water mark. */
   #blocked = false;
   #stopped = false;
@@ -74,7 +74,7 @@ export class Sender {
   /** @param held the peer has yet to say what it has. */
   attach(transport: Transport, held: boolean): void {
     this.#transport = transport;
-    this.#line = new Line(transport.bitRate);
+    this.#line = Line.of(transport.bitRate);
     this.#blocked = false;
     this.#stopped = false;
     this.window.attach(transport, held);
