@@ -166,7 +166,7 @@ describe('nodes in C', () => {
       () => site.describe(),
     );
     const losses = gateway.log.filter(({ code }) => code === 'HSK-3008');
-    expect(losses.map(({ client }) => client).toSorted()).toEqual(names);
+    expect(new Set(losses.map(({ client }) => client))).toEqual(new Set(names));
     // What a node had not heard acknowledged goes again, into a session that knows nothing of the one before.
     expect({ ...cloud.defects, duplicated: 0 }).toEqual(noDefects);
   });
