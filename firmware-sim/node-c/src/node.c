@@ -328,9 +328,12 @@ static void resumed(const uint8_t *frame) {
         return;
     }
     uint8_t id8 = frame[3];
-    if (!(frame[0] & 1)) send_resume(KIND_RESUME | 1);
-    /* An answer for which nobody waits: the one before it did. */
-    else if (hsk.state != HSK_RESUMING) return;
+    if (frame[0] & 1) {
+        /* An answer for which nobody waits: the one before it did. */
+        if (hsk.state != HSK_RESUMING) return;
+    } else {
+        send_resume(KIND_RESUME | 1);
+    }
     go_on(id8);
 }
 
