@@ -18,13 +18,19 @@ export interface LogLine {
 export class GatewayProcess {
   readonly #configPath: string;
   readonly #entry: string;
+  readonly #flags: readonly string[];
   #child: ChildProcess | undefined;
   readonly log: LogLine[] = [];
 
-  /** @param entry the program; default: the sources beside this folder. */
-  constructor(configPath: string, entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))) {
+  /** @param entry the program; default: the sources beside this folder. @param flags for Node. */
+  constructor(
+    configPath: string,
+    entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url)),
+    flags: readonly string[] = [],
+  ) {
     this.#configPath = configPath;
     this.#entry = entry;
+    this.#flags = flags;
   }
 
   get pid(): number | undefined {
@@ -33,9 +39,13 @@ export class GatewayProcess {
 
   /** Starts it and resolves when it says that it is ready. Rejects with its last log lines when it ends before. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [this.#entry, 'run', '--config', this.#configPath], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [...this.#flags, this.#entry, 'run', '--config', this.#configPath],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
       const ended = (code: number | null): void =>

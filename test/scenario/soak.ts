@@ -8,6 +8,7 @@ import { Random } from '../../firmware-sim/random.ts';
 import { GatewayProcess } from '../../firmware-sim/site/gateway-process.ts';
 import { connect, encodeContent, type HashikeClient } from '../../src/client/index.ts';
 import { freePort } from '../support/free-port.ts';
+import { serviceFlags } from '../support/service-flags.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -121,7 +122,7 @@ async function startGateway(
     clients: [{ name: 'soak', token, shared: true, publish: ['#'], subscribe: ['#'] }],
   };
   writeFileSync(join(directory, 'hashike.yaml'), stringify(configuration));
-  const gateway = new GatewayProcess(join(directory, 'hashike.yaml'));
+  const gateway = new GatewayProcess(join(directory, 'hashike.yaml'), undefined, serviceFlags());
   await gateway.start();
   stack.defer(async () => void (await gateway.stop('SIGTERM')));
   return { gateway, port };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../support/free-port.ts';
+import { serviceFlags } from '../../support/service-flags.ts';
 import { toolPath } from '../../support/tools.ts';
 import { BENCH_TOKEN, hashikeProtocol } from '../protocols/hashike.ts';
 import { mqttProtocol } from '../protocols/mqtt.ts';
@@ -34,12 +35,13 @@ interface Kind {
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-/** The gateway is measured as it is shipped: `buildGateway` has to have made it. */
+/** The gateway is measured as the service runs it: `buildGateway` has to have made it. */
 const kinds: Readonly<Record<PeerName, Kind>> = {
   hashike: {
     protocol: hashikeProtocol,
     program: process.execPath,
     args: (port, folder) => [
+      ...serviceFlags(),
       ...profiling(),
       inRepository('dist/main.js'),
       'run',
