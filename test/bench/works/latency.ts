@@ -7,6 +7,9 @@ import { type Effort, percentile, timesPeers, type Work } from './work.ts';
 
 const CONTENT_BYTES = 16;
 const TOPIC = 'bench/latency/data';
+/** A broker that runs for months is not measured by its first thousand messages, while compilers still look at its code. */
+const WARM_UP_PER_SECOND = 20_000;
+const WARM_UP_TURNS = 3;
 
 /** How long messages at a given rate take from the publisher's write to the subscriber's read; one of each. */
 export function latency(id: string, perSecond: number): Work {
@@ -46,6 +49,12 @@ async function setUp(name: PeerName, perSecond: number, effort: Effort): Promise
     await subscriber.subscribe([TOPIC], false);
     const template = peer.protocol.publish({ topic: TOPIC, contentBytes: CONTENT_BYTES, reliable: false });
     const count = Math.ceil(perSecond * effort.turnSeconds);
+    await sendPaced(
+      publisher,
+      template,
+      WARM_UP_PER_SECOND * WARM_UP_TURNS * effort.turnSeconds,
+      WARM_UP_PER_SECOND,
+    );
     return {
       name,
       stop,
@@ -64,7 +73,7 @@ async function setUp(name: PeerName, perSecond: number, effort: Effort): Promise
           },
         });
         const timer = setTimeout(resolve, 20_000 + effort.turnSeconds * 5000);
-        await sendPaced(publisher, template.frame, template.contentAt, count, perSecond);
+        await sendPaced(publisher, template, count, perSecond);
         await promise;
         clearTimeout(timer);
         fleet.check();
@@ -82,8 +91,7 @@ async function setUp(name: PeerName, perSecond: number, effort: Effort): Promise
 /** Sends `count` messages, each with the moment of its write. Looks at the clock in every turn of the event loop: a timer is too coarse. */
 async function sendPaced(
   publisher: Connection,
-  frame: Buffer,
-  contentAt: number,
+  { frame, contentAt }: { readonly frame: Buffer; readonly contentAt: number },
   count: number,
   perSecond: number,
 ): Promise<void> {
