@@ -85,7 +85,9 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   const access = new Access(config.clients);
   const spool = await openOwnSpool(options, counters);
   teardown.add('spool', () => spool.close());
-  const broker = new Broker({ access, spool, clock, counters, limits: config.limits });
+  // CoAP alone reads the last value of a topic.
+  const limits = config.coap ? config.limits : { ...config.limits, lastValues: 0 };
+  const broker = new Broker({ access, spool, clock, counters, limits });
   const services = { access, broker, profiles, spool, clock, random, counters, log };
   const { udp: udpConfig } = config.listen;
   // What only some configurations need is loaded for these: modules cost memory and time of the start.

@@ -27,6 +27,7 @@ export interface BrokerOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly limits: {
+    /** 0: nobody asks for them. */
     readonly lastValues: number;
     readonly retainedMessages: number;
     readonly retainedBytes: number;
@@ -48,7 +49,8 @@ export class Broker implements BrokerPort {
   readonly #matches = new Matches(this.#routes);
   /** On the message that is being relayed. */
   readonly view = new PublishView();
-  readonly #lastValues: LastValues;
+  /** The newest of each topic, in which what is relayed has to be kept too; undefined where nobody asks for them. */
+  readonly lastValues: LastValues | undefined;
   readonly #published: Counter;
   readonly #delivered: Counter;
   readonly #kept: Counter;
@@ -58,7 +60,8 @@ export class Broker implements BrokerPort {
     this.#access = options.access;
     this.#spool = options.spool;
     this.#clock = options.clock;
-    this.#lastValues = new LastValues(options.limits.lastValues);
+    const { lastValues } = options.limits;
+    if (lastValues > 0) this.lastValues = new LastValues(lastValues);
     this.#published = options.counters.counter('published');
     this.#delivered = options.counters.counter('delivered');
     this.#kept = options.counters.counter('kept');
@@ -89,9 +92,7 @@ export class Broker implements BrokerPort {
     this.#published.add(publications.length);
     this.#kept.add(records.length);
     for (const publication of publications) {
-      // Its content is a view on all that was received with it, which would be kept alive too.
-      const kept = { ...publication, content: publication.content.slice() };
-      this.#lastValues.set(publication.topic, { publication: kept });
+      this.lastValues?.set(publication.topic, { publication: ownCopy(publication) });
       this.#deliver(asLive(publication));
       if (publication.retain) stored.push(this.retained.keep(publication));
     }
@@ -120,16 +121,6 @@ export class Broker implements BrokerPort {
         subscriber.deliver({ publication: typed.publication, reliable: both });
       }
     }
-  }
-
-  /** What is kept as the newest of a topic that is published to now: to be renewed, or replaced with `keep`. */
-  kept(topic: string): Value | undefined {
-    return this.#lastValues.renew(topic);
-  }
-
-  /** Keeps what was relayed as the newest of its topic. */
-  keep(topic: string, value: Value): void {
-    this.#lastValues.set(topic, value);
   }
 
   wouldWait(topic: string): boolean {
@@ -205,7 +196,7 @@ export class Broker implements BrokerPort {
         topic,
       });
     }
-    return this.#lastValues.get(topic, this.#clock.wall());
+    return this.lastValues?.get(topic, this.#clock.wall());
   }
 
   authenticate(token: Uint8Array): Principal | undefined {
@@ -238,4 +229,9 @@ function markOf([first]: readonly Publication[]): SessionMark | undefined {
   if (sessionId === undefined || messageId === undefined) return undefined;
   const id = parseHex(sessionId);
   return id && { sessionId: id, received: messageId };
+}
+
+/** Content is a view on all that was received with it, which would be kept alive too. */
+function ownCopy(publication: Publication): Publication {
+  return { ...publication, content: publication.content.slice() };
 }

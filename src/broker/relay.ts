@@ -63,8 +63,10 @@ export class Relay {
       do {
         const match = broker.routeOf(publish, source.principal);
         if (!match || !source.admit(publish.messageId, publish.timestamp)) break;
-        if (match.newestAt < 0) this.#touched.push(match);
-        match.newestAt = at;
+        if (broker.lastValues) {
+          if (match.newestAt < 0) this.#touched.push(match);
+          match.newestAt = at;
+        }
         at = publish.end;
         broker.relay(publish, match, now, passing);
       } while (at < to && source.flows && publish.read(bytes, at));
@@ -75,13 +77,13 @@ export class Relay {
   }
 
   #keepNewest(bytes: Uint8Array, passing: Passing): void {
-    const broker = this.#broker;
+    const { view, lastValues } = this.#broker;
     for (const match of this.#touched) {
-      broker.view.read(bytes, match.newestAt);
+      view.read(bytes, match.newestAt);
       match.newestAt = -1;
-      const kept = broker.kept(match.topic);
+      const kept = lastValues?.renew(match.topic);
       if (kept instanceof Received) kept.renew(passing);
-      else broker.keep(match.topic, new Received(passing));
+      else lastValues?.set(match.topic, new Received(passing));
     }
     this.#touched.length = 0;
   }

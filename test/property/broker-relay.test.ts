@@ -69,8 +69,9 @@ class Watcher implements Subscriber {
 }
 
 /** Everything that can be seen of a broker to which a publisher says all this. */
-async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> {
-  const served = await ServedBroker.open({ clients, forward: ['d/#'], runs });
+async function observe(steps: readonly Step[], lastValues: number, runs: boolean): Promise<unknown> {
+  const limits = { lastValues };
+  const served = await ServedBroker.open({ clients, forward: ['d/#'], runs, limits });
   const { peer: pub } = await served.connected('pub', { keepAlive: 0 });
   const { peer: sub } = await served.connected('sub', { keepAlive: 0 });
   const { peer: all } = await served.connected('all', { keepAlive: 0 });
@@ -106,7 +107,7 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
   served.spool.held = false;
   served.spool.commit();
   await served.pass(25);
-  const lastValues = ['t/1', 't/2', 'd/1', '$sys'].map((topic) => served.broker.lastValue(topic, watcher));
+  const values = ['t/1', 't/2', 'd/1', '$sys'].map((topic) => served.broker.lastValue(topic, watcher));
   return {
     heard: [pub, sub, all].map((peer) => [
       peer.messages.filter(({ type }) => type !== MessageType.ACK && type !== MessageType.CONNACK_SUCCESS),
@@ -116,7 +117,7 @@ async function observe(steps: readonly Step[], runs: boolean): Promise<unknown> 
     ]),
     watched: watching.got.map(withoutSession),
     kept: served.spool.kept('bridge').map(({ publication }) => withoutSession({ publication })),
-    lastValues: lastValues.map((publication) => publication && withoutSession({ publication })),
+    lastValues: values.map((publication) => publication && withoutSession({ publication })),
     counters: served.counters.read(),
     errors: served.log.texts('error'),
   };
@@ -136,9 +137,13 @@ function withoutSession(delivery: Pick<Delivery, 'publication'>): unknown {
 describe('messages that come together', () => {
   test('have the same effect as one by one, whatever is among them', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
-        expect(await observe(steps, true)).toEqual(await observe(steps, false));
-      }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 6 }),
+        fc.constantFrom(0, 100),
+        async (steps, lastValues) => {
+          expect(await observe(steps, lastValues, true)).toEqual(await observe(steps, lastValues, false));
+        },
+      ),
       { numRuns: 300 },
     );
   });

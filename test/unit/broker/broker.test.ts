@@ -162,6 +162,15 @@ describe('the broker', () => {
     expect([broker.lastValue('b', by)?.topic, broker.lastValue('c', by)?.topic]).toEqual(['b', 'c']);
   });
 
+  test('keeps no last value where nobody asks for one, and delivers all the same', async () => {
+    const { broker } = setUp(0);
+    const listener = new Listener('a');
+    broker.subscribe('#', listener, by, { reliable: true });
+    await broker.publish(on('a'), by);
+    expect(broker.lastValue('a', by)).toBeUndefined();
+    expect(listener.got).toHaveLength(1);
+  });
+
   test('a shared token is nobody where no name can be told', () => {
     const { broker } = setUp();
     expect(broker.authenticate(new TextEncoder().encode('pump'))?.clientId).toBe('pump');
