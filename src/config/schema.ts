@@ -315,7 +315,9 @@ const limitsSchema = z.strictObject({
     .min(4096)
     .default(16_777_216)
     .describe('topics and contents of retained messages, in memory and on disk; more are rejected'),
-  lastValues: positive.default(10_000).describe('topics whose newest value is kept in memory, for CoAP to read'),
+  lastValues: positive
+    .default(10_000)
+    .describe('topics whose newest value is kept in memory, for CoAP to read'),
 });
 
 const spoolSchema = z.strictObject({
