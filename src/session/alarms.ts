@@ -12,6 +12,8 @@ export interface Sleeper {
 /** `wakeAt` and `place` of a sleeper that has no alarm set. */
 export const NEVER = Number.POSITIVE_INFINITY;
 export const NOWHERE = -1;
+/** `place` of one whose time has come and that waits for its call. */
+const DUE = -2;
 
 /**
  * At most one alarm for each of many sleepers, by one timer of the clock: thousands of sessions wait for their next PING, and a timer of the runtime takes more memory than the rest of what an idle
@@ -39,6 +41,7 @@ export class Alarms {
 
   /** Leaves `sleeper` alone from now on. */
   clear(sleeper: Sleeper): void {
+    if (sleeper.place === DUE) sleeper.place = NOWHERE;
     if (sleeper.place < 0) return;
     this.#remove(sleeper);
     if (this.#heap.length > 0) return;
@@ -64,11 +67,19 @@ export class Alarms {
     const due: Sleeper[] = [];
     for (let first = this.#heap[0]; first && first.wakeAt <= now; first = this.#heap[0]) {
       this.#remove(first);
+      first.place = DUE;
       due.push(first);
     }
     try {
-      for (const sleeper of due) sleeper.wake();
+      for (const sleeper of due) {
+        // A call before it may have cleared it, or set it anew.
+        if (sleeper.place !== DUE) continue;
+        sleeper.place = NOWHERE;
+        sleeper.wake();
+      }
     } finally {
+      // Left are those that one which throws kept from their call.
+      for (const sleeper of due) if (sleeper.place === DUE) this.set(sleeper, now);
       this.#arm();
     }
   }

@@ -84,6 +84,36 @@ describe('the alarms of many sessions', () => {
     expect(woken).toEqual([2]);
   });
 
+  test('ring on when one of several that are due fails', () => {
+    const clock = new VirtualClock();
+    const alarms = new Alarms(clock);
+    const woken: number[] = [];
+    const bad = sleeper(1, () => {
+      throw new Error('broken');
+    });
+    const good = [2, 3].map((name) => sleeper(name, () => woken.push(name)));
+    for (const each of [bad, ...good]) alarms.set(each, 1);
+    expect(() => clock.advance(1)).toThrow('broken');
+    clock.advance(1);
+    expect(new Set(woken)).toEqual(new Set([2, 3]));
+  });
+
+  test('leave alone who is cleared, or set for later, by another that is due at the same time', () => {
+    const clock = new VirtualClock();
+    const alarms = new Alarms(clock);
+    const woken: string[] = [];
+    const cleared = sleeper(1, () => woken.push('cleared'));
+    const later = sleeper(2, () => woken.push(`later at ${clock.now()}`));
+    const first = sleeper(0, () => {
+      alarms.clear(cleared);
+      alarms.set(later, 5);
+    });
+    for (const each of [first, cleared, later]) alarms.set(each, 1);
+    clock.advance(10);
+    expect(woken).toEqual(['later at 5']);
+    expect(clock.nextIn).toBeUndefined();
+  });
+
   test('ring at the times that they were set to last, whatever was set and cleared before', () => {
     const change = fc.record({
       who: fc.nat(15),
