@@ -118,6 +118,8 @@ export class Answers {
 
   clear(): void {
     this.#resume?.stop();
+    // The next link may have another at its end: it hears both.
+    this.#saidWhole = false;
     this.#resetOwed = false;
     this.#pong = undefined;
     this.#pingOwed = false;

@@ -78,6 +78,21 @@ describe('6.5.7: a session that comes from disk', () => {
     expect(take()).toMatchObject([{ kind: ShortKind.RESUME, id8: 300 & 0xff }]);
   });
 
+  test('says it again on the next link where the one before broke between the two', () => {
+    const { machine, take, tickUntil } = loneSession({ restored: true, received: 300 });
+    machine.attach({ ...wire, bitRate: 1200 }, 0, undefined);
+    machine.sendResume(0);
+    expect(take()).toMatchObject([{ type: MessageType.ACK, messageId: 300 }]);
+    machine.detach();
+    machine.attach(fast, 1000, undefined);
+    machine.sendResume(1000);
+    tickUntil(1000);
+    expect(take()).toMatchObject([
+      { type: MessageType.ACK, messageId: 300 },
+      { kind: ShortKind.RESUME, id8: 300 & 0xff },
+    ]);
+  });
+
   test('one that was begun by this process says RESUME alone', () => {
     const { machine, take } = loneSession({ received: 300 });
     machine.attach(fast, 0, undefined);
