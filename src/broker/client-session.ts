@@ -350,6 +350,10 @@ export class ClientSession implements Whole {
     this.#requests.proceed();
   }
 
+  custodyDecided(): void {
+    if (this.#over) this.services.registry.decided(this);
+  }
+
   /** Custody was not possible: the client keeps its message, learns from SESSION_EXPIRED what has arrived, and sends the rest again. */
   storeFailed(error: unknown): void {
     this.custody.doubt();

@@ -13,6 +13,8 @@ export interface KeptSession {
   storeFailed(error: unknown): void;
   /** One of those that were on their way is done. */
   custodyPassed(): void;
+  /** Nothing is on its way any more. */
+  custodyDecided(): void;
 }
 
 /**
@@ -53,6 +55,7 @@ export class Custody {
       this.#open -= 1;
       this.#session.custodyPassed();
       if (!this.busy && this.#wanted) void this.track(() => this.save());
+      if (!this.busy) this.#session.custodyDecided();
     }
   }
 

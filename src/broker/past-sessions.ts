@@ -39,10 +39,13 @@ export class PastSessions {
 
   /** Remembers a session that has just ended. */
   add(session: ClientSession): void {
-    const { clientId, idHex, identity, settled, custody } = session;
-    const undecided = custody.busy ? session : undefined;
-    const { keyHash } = identity;
-    this.remember({ clientId, idHex, keyHash, received: settled, saved: custody.saved, undecided });
+    this.remember({ ...pastOf(session), undecided: session.custody.busy ? session : undefined });
+  }
+
+  /** Custody of its last messages is decided: of thousands that are over none is kept whole. */
+  decided(session: ClientSession): void {
+    if (this.#all.get(session.clientId)?.undecided === session)
+      this.#all.set(session.clientId, pastOf(session));
   }
 
   remember(past: Past): void {
@@ -76,4 +79,8 @@ export class PastSessions {
       this.#log.error({ err: error }, 'a session that is over could not be deleted from the disk');
     });
   }
+}
+
+function pastOf({ clientId, idHex, identity, settled, custody }: ClientSession): Past {
+  return { clientId, idHex, keyHash: identity.keyHash, received: settled, saved: custody.saved };
 }

@@ -11,7 +11,7 @@ import type { Sessions } from './sessions.ts';
 import type { UdpPaths } from './udp-paths.ts';
 import { addressOf, type WrongTokens } from './wrong-tokens.ts';
 
-/** When custody of a session's last messages may be decided. */
+/** When what is on its way to the disk may be there. */
 const RETRY_SOON_MS = 1000;
 
 /** The session that a CONNECT_* opens or resumes, and what is to be said about it. */
@@ -117,6 +117,8 @@ export class SessionOpening {
       this.#logOf(link).error({ err: error }, 'a session could not be stored');
       return busy('the session could not be stored');
     }
+    // While it was on its way to the disk: another connection took its place, or the token lost what it allowed.
+    if (session.over) return busy('the session ended before it was stored', RETRY_SOON_MS);
     this.#logOf(link).info({ client: session.clientId, session: session.idHex }, 'a client connected');
     return {
       session,

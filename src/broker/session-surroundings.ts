@@ -82,4 +82,6 @@ export interface SessionRegistry {
   ended(session: ClientSession, will: boolean, reason: ReasonValue): void;
   /** It is over, without its will, and nothing of it is to be remembered. The registry answers with `stop`. */
   discard(session: ClientSession): void;
+  /** Custody of everything that it received is decided, after it was over. */
+  decided(session: ClientSession): void;
 }

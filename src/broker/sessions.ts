@@ -178,6 +178,10 @@ export class Sessions implements SessionRegistry {
     this.#forget(session.clientId);
   }
 
+  decided(session: ClientSession): void {
+    this.#past.decided(session);
+  }
+
   /** Stops all of them for the end of the gateway; what is on disk stays, and so do wills. */
   stop(): void {
     this.#stopped = true;
