@@ -53,6 +53,8 @@ describe('an installation below a directory', { timeout: 120_000 }, () => {
     expect(statSync(configuration).mode & 0o777).toBe(0o640);
     expect(hashike('check', '--config', configuration)).toMatchObject({ status: 0 });
     expect(existsSync(join(home, 'node_modules/vitest'))).toBe(false);
+    // The unit names the README, and errors name pages.
+    expect(existsSync(join(home, 'docs/configuration.md'))).toBe(true);
   });
 
   test('runs from there, reports its status, and ends when it is told to', async () => {
