@@ -13,7 +13,7 @@ const usage = `Usage: scripts/test [--full]
 Installs what is missing (npm packages; Debian packages as root or with sudo), then runs every check and suite.
 The last line is the tally; a check counts as a test. Exits 0 only if nothing failed.
 
-  --full   also runs what takes minutes: the installation in a booted system (systemd-nspawn)
+  --full   also runs what takes minutes: the installation in a booted system (systemd-nspawn), and a soak
 
 With CI=true in the environment a suite that must be skipped is a failure.
 One suite alone: npm test -- test/unit/wire     One check alone: npm run lint | typecheck | layers | unused | build`;
