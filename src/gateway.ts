@@ -118,15 +118,21 @@ async function start(options: GatewayOptions, teardown: Teardown): Promise<Gatew
   const server = await openStatusServer(statusSocketPath(config.gateway.runtimeDirectory), status);
   teardown.add('status', () => server.close());
 
+  let stopping = false;
   const disk: Watched = { name: 'spool', progress: () => spool.probe().then(() => 'advanced') };
   return {
     watched: [disk, ...parts.flatMap(({ watched }) => watched)],
     status,
     reload: async (next) => {
+      // What was read while it began to stop: there is nothing left that could take it up.
+      if (stopping) return;
       if (next) reloadAccess(config, next, house, access);
       for (const part of parts) await part.reload?.();
     },
-    stop: () => teardown.run(),
+    stop: () => {
+      stopping = true;
+      return teardown.run();
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { systemRandom } from '../base/random.ts';
 import { loadConfigApart } from '../config/load-apart.ts';
 import type { Config } from '../config/schema.ts';
 import type { CliContext } from './context.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { version } from './version.ts';
 
 interface Flags {
@@ -31,11 +32,7 @@ export async function run(this: CliContext, flags: Flags): Promise<void> {
   dieLoudly(log);
   for (const warning of warnings) log.warn({}, warning);
   const gateway = await startGateway({ config, version, clock: systemClock, random: systemRandom, log });
-  let reloaded = Promise.resolve();
-  hangUp.heard = () => {
-    // One after the other, so that the newest configuration is the one that stays.
-    reloaded = reloaded.then(async () => gateway.reload(await readAgain(flags.config, log)));
-  };
+  hangUp.heard = oneAtATime(async () => gateway.reload(await readAgain(flags.config, log)));
   const service = systemdServiceManager(process.env, log);
   const watchdog =
     service.watchdogMs === undefined

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,20 @@ describe('a configuration read by a process of its own', () => {
     } finally {
       vi.restoreAllMocks();
     }
+  });
+
+  test('is refused with HSK-2403 where the system refuses a process at once', async () => {
+    // A word that no argument of a process may hold: it stands for a lack of memory, which is thrown too.
+    expect(await rejectionOf(loadConfigApart('a\0b'))).toMatchObject({ code: 'HSK-2403' });
+  });
+
+  test('is refused with HSK-2403 where the file never comes to its end', async () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(await rejectionOf(loadConfigApart(pipe, 500))).toMatchObject({
+      code: 'HSK-2403',
+      message: expect.stringContaining('SIGTERM') as string,
+    });
   });
 });
 
