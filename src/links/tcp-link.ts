@@ -65,6 +65,7 @@ function leaveError(): void {}
 export class TcpLink implements Link, Flushable {
   readonly name: string;
   readonly certificate: string | undefined;
+  readonly peer: string;
   readonly capabilities: LinkCapabilities;
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -91,6 +92,8 @@ export class TcpLink implements Link, Flushable {
   ) {
     this.name = name;
     this.certificate = certificate;
+    // A socket knows it no more once it is closed.
+    this.peer = peerOf(socket);
     this.#socket = socket;
     this.#clock = options.clock;
     this.#shared = shared;
@@ -110,10 +113,6 @@ export class TcpLink implements Link, Flushable {
     shared.open.add(this);
     socket.on('error', leaveError);
     socket.on('close', () => this.#closed());
-  }
-
-  get peer(): string {
-    return peerOf(this.#socket);
   }
 
   get remoteAddress(): string | undefined {

@@ -91,6 +91,13 @@ describe('a TCP link', () => {
     expect((await closed)?.code).toBe('HSK-2101');
   });
 
+  test('names its peer though nobody asked before it broke', async () => {
+    const { socket, closed } = await served();
+    const peer = `127.0.0.1:${socket.localPort}`;
+    socket.resetAndDestroy();
+    expect(await closed).toMatchObject({ facts: { peer } });
+  });
+
   test('the frames of one turn leave in one write', async () => {
     const sizes: number[] = [];
     const server = createServer((socket) => socket.on('data', (chunk) => sizes.push(chunk.length)));
