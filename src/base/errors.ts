@@ -256,8 +256,8 @@ export const errorTable = {
   },
   'HSK-2403': {
     fault: 'environment',
-    meaning: 'the process that reads the configuration failed',
-    cure: 'see the cause and what that process wrote to standard error: it needs 80 MB of memory for a moment, and one process more',
+    meaning: 'the process that reads the configuration failed, or took longer than 30 s',
+    cure: 'see the cause and what that process wrote to standard error: it needs 80 MB of memory for a moment, one process more, and a file that can be read at once',
   },
   'HSK-3001': {
     fault: 'caller',
