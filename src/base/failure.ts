@@ -1,6 +1,6 @@
 import { type ErrorCode, type ErrorContext, HashikeError } from './errors.ts';
 
-/** A HashikeError in a shape that can be copied between threads; its class would not survive the copy. */
+/** A HashikeError in a shape that can be copied between threads and processes; its class would not survive the copy. */
 export interface Failure {
   readonly code: ErrorCode;
   readonly detail: string;
