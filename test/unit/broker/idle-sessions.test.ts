@@ -1,6 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Counters } from '../../../src/base/counters.ts';
 import { silentLog } from '../../../src/base/log.ts';
@@ -13,6 +11,7 @@ import type { Link, LinkHandler } from '../../../src/links/link.ts';
 import { compileProfiles } from '../../../src/profiles/profiles.ts';
 import { encodeMessage } from '../../../src/wire/long-form.ts';
 import { clientConfig } from '../../support/broker-house.ts';
+import { collectGarbage } from '../../support/garbage.ts';
 import { streamCapabilities } from '../../support/memory-link.ts';
 import { MemorySpool } from '../../support/memory-spool.ts';
 import { connectToken } from '../../support/peer.ts';
@@ -75,9 +74,7 @@ async function connected(connections: Connections, names: readonly string[]): Pr
 
 /** Bytes of the heap that are in use. */
 function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let round = 0; round < 2; round += 1) collect();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }
 
