@@ -72,7 +72,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     return await start(options, teardown);
   } catch (error) {
-    await teardown.run();
+    await teardown.run().catch((stopError: unknown) => {
+      options.log.error({ err: stopError }, 'what had started before the error could not be stopped cleanly');
+    });
     throw error;
   }
 }

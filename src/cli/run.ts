@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { loadConfigApart } from '../config/load-apart.ts';
 import type { Config } from '../config/schema.ts';
+import { configSummary } from './config-summary.ts';
 import type { CliContext } from './context.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { version } from './version.ts';
@@ -45,7 +46,7 @@ export async function run(this: CliContext, flags: Flags): Promise<void> {
           alive: () => service.alive(),
         });
   watchdog?.start();
-  service.ready(`${config.serial.length} serial ports, ${config.clients.length} clients`);
+  service.ready(configSummary(config));
   log.info({ event: 'ready', version }, `gateway ${config.gateway.name} is ready`);
   const signal = await stopped;
   service.stopping();

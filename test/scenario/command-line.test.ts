@@ -140,7 +140,7 @@ describe('against a running gateway', () => {
 
   test('check says that the configuration is good', async () => {
     const { code, stdout } = await hashike('check', '--config', config);
-    expect([code, stdout]).toEqual([0, `${config} is good: gateway cli, 0 serial ports, 1 clients\n`]);
+    expect([code, stdout]).toEqual([0, `${config} is good: gateway cli, serial ports: 0, clients: 1\n`]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { buildCommand } from '@stricli/core';
+import { configSummary } from '../config-summary.ts';
 import type { CliContext } from '../context.ts';
 import { configFlag } from '../flags.ts';
 
@@ -17,9 +18,7 @@ export const checkCommand = buildCommand({
     const { loadConfig } = await import('../../config/load.ts');
     const { config, warnings } = loadConfig(flags.config);
     for (const warning of warnings) this.process.stderr.write(`warning: ${warning}\n`);
-    const parts = [`${config.serial.length} serial ports`, `${config.clients.length} clients`];
-    this.process.stdout.write(
-      `${flags.config} is good: gateway ${config.gateway.name}, ${parts.join(', ')}\n`,
-    );
+    const { name } = config.gateway;
+    this.process.stdout.write(`${flags.config} is good: gateway ${name}, ${configSummary(config)}\n`);
   },
 });
