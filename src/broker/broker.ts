@@ -8,9 +8,10 @@ import { validateFilter, validateTopic } from '../topic/topic.ts';
 import type { Origin, Publication } from '../wire/publication.ts';
 import { PublishView } from '../wire/publish-view.ts';
 import type { Access } from './access.ts';
+import type { LiveRoute, Route } from './audiences.ts';
 import { Confirmations } from './confirmations.ts';
 import { LastValues, type Value } from './last-values.ts';
-import { type LiveRoute, Matches, type Match, type Route } from './matches.ts';
+import { Matches, type Match } from './matches.ts';
 import { asLive, Retained } from './retained.ts';
 import type {
   BrokerPort,
@@ -79,7 +80,7 @@ export class Broker implements BrokerPort {
     }
     const records: SpoolAppend[] = [];
     for (const publication of publications) {
-      for (const { consumer, reliableOnly, except } of this.#matches.of(publication.topic).durable) {
+      for (const { consumer, reliableOnly, except } of this.#matches.of(publication.topic).audience.durable) {
         const wanted = publication.reliable || reliableOnly !== true;
         if (!wanted || except === publication.origin.clientId) continue;
         records.push({ consumer, publication: reliableOnly ? asLive(publication) : publication });
@@ -102,7 +103,7 @@ export class Broker implements BrokerPort {
   /** Where `relay` may take `publish`; undefined when it is for `publish`: malformed, not allowed, or for the disk. */
   routeOf(publish: PublishView, by: Principal): Match | undefined {
     const match = this.#matches.find(publish);
-    if (!match || match.durable.length > 0) return undefined;
+    if (!match || match.audience.durable.length > 0) return undefined;
     if (match.publisher !== by) {
       match.publisher = by;
       match.allowed = by.mayPublish(match.topic);
@@ -114,7 +115,7 @@ export class Broker implements BrokerPort {
   relay(publish: PublishView, match: Match, now: number, typed: Value): void {
     this.#published.add();
     const published = publish.messageId !== undefined;
-    for (const { subscriber, reliable } of match.live) {
+    for (const { subscriber, reliable } of match.audience.live) {
       this.#delivered.add();
       const both = reliable && published;
       if (!subscriber.relay?.(publish, both, now)) {
@@ -124,12 +125,12 @@ export class Broker implements BrokerPort {
   }
 
   wouldWait(topic: string): boolean {
-    return this.#matches.of(topic).durable.some(({ consumer }) => this.#spool.isFull(consumer));
+    return this.#matches.of(topic).audience.durable.some(({ consumer }) => this.#spool.isFull(consumer));
   }
 
   /** Whether what is published to `topic` goes to disk. Throws HSK-1201. */
   isDurable(topic: string): boolean {
-    return this.#matches.of(topic).durable.length > 0;
+    return this.#matches.of(topic).audience.durable.length > 0;
   }
 
   subscribe(
@@ -215,7 +216,7 @@ export class Broker implements BrokerPort {
   }
 
   #deliver(publication: Publication): void {
-    for (const { subscriber, reliable, queued } of this.#matches.of(publication.topic).live) {
+    for (const { subscriber, reliable, queued } of this.#matches.of(publication.topic).audience.live) {
       if (queued && publication.reliable) continue;
       this.#delivered.add();
       subscriber.deliver({ publication, reliable: reliable && publication.reliable });

@@ -3,29 +3,21 @@ import { textOf, utf8 } from '../base/bytes.ts';
 import type { FilterTree } from '../topic/filter-tree.ts';
 import { validateTopic } from '../topic/topic.ts';
 import type { PublishView } from '../wire/publish-view.ts';
-import type { DurableOptions, Principal, Subscriber } from './ports.ts';
+import { type Audience, Audiences, type Route } from './audiences.ts';
+import type { Principal } from './ports.ts';
 
 /** Topics whose matches are remembered, and their bytes in all; beyond either the memory starts anew. */
 const MAX_REMEMBERED = 131_072;
 const MAX_REMEMBERED_BYTES = 8 * 1024 * 1024;
-
-export interface LiveRoute {
-  readonly subscriber: Subscriber;
-  readonly reliable: boolean;
-}
-
-export type Route = LiveRoute | DurableOptions;
+const FIRST_BYTES = 4096;
 
 /** What is known of a topic as long as no subscription changes: who gets what is published to it. */
 export interface Match {
   readonly topic: string;
-  /** The topic in UTF-8. */
-  readonly bytes: Uint8Array;
-  readonly durable: readonly DurableOptions[];
-  readonly live: readonly (LiveRoute & {
-    /** Its own queue takes what is reliable. */
-    readonly queued: boolean;
-  })[];
+  readonly audience: Audience;
+  /** Where the topic begins in the bytes of all topics, and how long it is there. */
+  readonly at: number;
+  readonly length: number;
   /** Who published last, and whether they may. */
   publisher: Principal | undefined;
   allowed: boolean;
@@ -33,7 +25,10 @@ export interface Match {
   newestAt: number;
 }
 
-/** The matches of the topics that were published to of late, by text and by the bytes in which they come. */
+/**
+ * The matches of the topics that were published to of late, by text and by the bytes in which they come. Where messages go to a hundred thousand topics in turn, looking one up costs what the
+ * processor has to fetch from memory for it: therefore topics with the same subscribers share an audience, and the bytes of all are in one place.
+ */
 export class Matches {
   readonly #routes: FilterTree<Route>;
   /** Version of the routes that these were made from. */
@@ -41,6 +36,9 @@ export class Matches {
   readonly #byTopic = new Map<string, Match>();
   /** The newest of those that share a hash. */
   readonly #byHash = new Map<number, Match>();
+  readonly #audiences = new Audiences();
+  /** The topics in UTF-8, one after the other: the first `#topicBytes` bytes. */
+  #topics = new Uint8Array(FIRST_BYTES);
   #topicBytes = 0;
   #last: Match | undefined;
 
@@ -54,9 +52,13 @@ export class Matches {
     let match = this.#byTopic.get(topic);
     if (match) return match;
     validateTopic(topic);
-    match = makeMatch(topic, this.#routes.match(topic));
-    this.#topicBytes += match.bytes.length;
-    if (this.#byTopic.size >= MAX_REMEMBERED || this.#topicBytes > MAX_REMEMBERED_BYTES) this.#forget();
+    const bytes = utf8(topic);
+    const { length } = bytes;
+    if (this.#byTopic.size >= MAX_REMEMBERED || this.#topicBytes + length > MAX_REMEMBERED_BYTES)
+      this.#forget();
+    const audience = this.#audiences.of(this.#routes.match(topic));
+    const at = this.#keep(bytes);
+    match = { topic, audience, at, length, publisher: undefined, allowed: false, newestAt: -1 };
     this.#byTopic.set(topic, match);
     return match;
   }
@@ -64,16 +66,20 @@ export class Matches {
   /** The match of the topic of `publish`; undefined when that is malformed. */
   find(publish: PublishView): Match | undefined {
     this.#refresh();
-    if (this.#last && publish.hasTopic(this.#last.bytes)) return this.#last;
+    if (this.#last && this.#fits(this.#last, publish)) return this.#last;
     const hash = publish.topicHash;
     let match = this.#byHash.get(hash);
-    if (!match || !publish.hasTopic(match.bytes)) {
+    if (!match || !this.#fits(match, publish)) {
       match = this.#read(publish.topic);
       if (!match) return undefined;
       this.#byHash.set(hash, match);
     }
     this.#last = match;
     return match;
+  }
+
+  #fits({ at, length }: Match, publish: PublishView): boolean {
+    return publish.hasTopic(this.#topics, at, length);
   }
 
   #read(topic: Uint8Array): Match | undefined {
@@ -85,6 +91,19 @@ export class Matches {
     }
   }
 
+  /** Adds the bytes of a topic, and returns where they begin. */
+  #keep(topic: Uint8Array): number {
+    const at = this.#topicBytes;
+    this.#topicBytes += topic.length;
+    if (this.#topicBytes > this.#topics.length) {
+      const larger = new Uint8Array(2 * this.#topicBytes);
+      larger.set(this.#topics);
+      this.#topics = larger;
+    }
+    this.#topics.set(topic, at);
+    return at;
+  }
+
   #refresh(): void {
     if (this.#version === this.#routes.version) return;
     this.#version = this.#routes.version;
@@ -93,30 +112,9 @@ export class Matches {
 
   #forget(): void {
     this.#topicBytes = 0;
+    this.#audiences.clear();
     this.#byTopic.clear();
     this.#byHash.clear();
     this.#last = undefined;
   }
-}
-
-function makeMatch(topic: string, routes: readonly Route[]): Match {
-  const durable = routes.filter((route) => 'consumer' in route);
-  const live = new Map<Subscriber, boolean>();
-  for (const route of routes) {
-    if (!('subscriber' in route)) continue;
-    live.set(route.subscriber, route.reliable || live.get(route.subscriber) === true);
-  }
-  return {
-    topic,
-    bytes: utf8(topic),
-    durable,
-    live: [...live].map(([subscriber, reliable]) => ({
-      subscriber,
-      reliable,
-      queued: durable.some(({ consumer }) => consumer === subscriber.queue),
-    })),
-    publisher: undefined,
-    allowed: false,
-    newestAt: -1,
-  };
 }

@@ -108,14 +108,14 @@ export class PublishView {
     return (hash ^ (hash >>> 15)) & 0x3fff_ffff;
   }
 
-  hasTopic(topic: Uint8Array): boolean {
-    const { length } = topic;
+  /** Whether its topic is the `length` bytes of `topics` from `from` on. */
+  hasTopic(topics: Uint8Array, from: number, length: number): boolean {
     if (this.#topicLength !== length) return false;
     const bytes = this.#bytes;
     const at = this.#bodyAt + SECTION_HEADER_BYTES;
     // From the end: topics of one family begin alike.
     for (let index = length - 1; index >= 0; index -= 1) {
-      if (bytes[at + index] !== topic[index]) return false;
+      if (bytes[at + index] !== topics[from + index]) return false;
     }
     return true;
   }
