@@ -105,10 +105,10 @@ export class Broker implements BrokerPort {
     const match = this.#matches.find(publish);
     if (!match || match.audience.durable.length > 0) return undefined;
     if (match.publisher !== by) {
+      if (!by.mayPublish(match.topic)) return undefined;
       match.publisher = by;
-      match.allowed = by.mayPublish(match.topic);
     }
-    return match.allowed ? match : undefined;
+    return match;
   }
 
   /** Delivers a publish as the bytes it came in. @param typed the same as an object, for subscribers that want it so */

@@ -18,9 +18,8 @@ export interface Match {
   /** Where the topic begins in the bytes of all topics, and how long it is there. */
   readonly at: number;
   readonly length: number;
-  /** Who published last, and whether they may. */
+  /** Of those who may publish to it the last one who did. */
   publisher: Principal | undefined;
-  allowed: boolean;
   /** Within one run of a relay: where the newest message of the topic begins; else -1. */
   newestAt: number;
 }
@@ -58,7 +57,7 @@ export class Matches {
       this.#forget();
     const audience = this.#audiences.of(this.#routes.match(topic));
     const at = this.#keep(bytes);
-    match = { topic, audience, at, length, publisher: undefined, allowed: false, newestAt: -1 };
+    match = { topic, audience, at, length, publisher: undefined, newestAt: -1 };
     this.#byTopic.set(topic, match);
     return match;
   }
