@@ -5,41 +5,31 @@ import { validateTopic } from '../topic/topic.ts';
 import type { PublishView } from '../wire/publish-view.ts';
 import { type Audience, Audiences, type Route } from './audiences.ts';
 import type { Principal } from './ports.ts';
+import { TopicTable } from './topic-table.ts';
 
 /** Topics whose matches are remembered, and their bytes in all; beyond either the memory starts anew. */
 const MAX_REMEMBERED = 131_072;
 const MAX_REMEMBERED_BYTES = 8 * 1024 * 1024;
-const FIRST_BYTES = 4096;
 
 /** What is known of a topic as long as no subscription changes: who gets what is published to it. */
 export interface Match {
   readonly topic: string;
   readonly audience: Audience;
-  /** Where the topic begins in the bytes of all topics, and how long it is there. */
-  readonly at: number;
-  readonly length: number;
   /** Of those who may publish to it the last one who did. */
   publisher: Principal | undefined;
   /** Within one run of a relay: where the newest message of the topic begins; else -1. */
   newestAt: number;
 }
 
-/**
- * The matches of the topics that were published to of late, by text and by the bytes in which they come. Where messages go to a hundred thousand topics in turn, looking one up costs what the
- * processor has to fetch from memory for it: therefore topics with the same subscribers share an audience, and the bytes of all are in one place.
- */
+/** The matches of the topics that were published to of late, by text and by the bytes in which they come. */
 export class Matches {
   readonly #routes: FilterTree<Route>;
   /** Version of the routes that these were made from. */
   #version = 0;
   readonly #byTopic = new Map<string, Match>();
-  /** The newest of those that share a hash. */
-  readonly #byHash = new Map<number, Match>();
+  readonly #byBytes = new TopicTable<Match>();
   readonly #audiences = new Audiences();
-  /** The topics in UTF-8, one after the other: the first `#topicBytes` bytes. */
-  #topics = new Uint8Array(FIRST_BYTES);
   #topicBytes = 0;
-  #last: Match | undefined;
 
   constructor(routes: FilterTree<Route>) {
     this.#routes = routes;
@@ -51,13 +41,12 @@ export class Matches {
     let match = this.#byTopic.get(topic);
     if (match) return match;
     validateTopic(topic);
-    const bytes = utf8(topic);
-    const { length } = bytes;
-    if (this.#byTopic.size >= MAX_REMEMBERED || this.#topicBytes + length > MAX_REMEMBERED_BYTES)
+    const bytes = utf8(topic).length;
+    if (this.#byTopic.size >= MAX_REMEMBERED || this.#topicBytes + bytes > MAX_REMEMBERED_BYTES)
       this.#forget();
+    this.#topicBytes += bytes;
     const audience = this.#audiences.of(this.#routes.match(topic));
-    const at = this.#keep(bytes);
-    match = { topic, audience, at, length, publisher: undefined, newestAt: -1 };
+    match = { topic, audience, publisher: undefined, newestAt: -1 };
     this.#byTopic.set(topic, match);
     return match;
   }
@@ -65,20 +54,11 @@ export class Matches {
   /** The match of the topic of `publish`; undefined when that is malformed. */
   find(publish: PublishView): Match | undefined {
     this.#refresh();
-    if (this.#last && this.#fits(this.#last, publish)) return this.#last;
-    const hash = publish.topicHash;
-    let match = this.#byHash.get(hash);
-    if (!match || !this.#fits(match, publish)) {
-      match = this.#read(publish.topic);
-      if (!match) return undefined;
-      this.#byHash.set(hash, match);
-    }
-    this.#last = match;
+    const known = this.#byBytes.find(publish);
+    if (known) return known;
+    const match = this.#read(publish.topic);
+    if (match) this.#byBytes.add(publish, match);
     return match;
-  }
-
-  #fits({ at, length }: Match, publish: PublishView): boolean {
-    return publish.hasTopic(this.#topics, at, length);
   }
 
   #read(topic: Uint8Array): Match | undefined {
@@ -88,19 +68,6 @@ export class Matches {
       if (error instanceof HashikeError) return undefined;
       throw error;
     }
-  }
-
-  /** Adds the bytes of a topic, and returns where they begin. */
-  #keep(topic: Uint8Array): number {
-    const at = this.#topicBytes;
-    this.#topicBytes += topic.length;
-    if (this.#topicBytes > this.#topics.length) {
-      const larger = new Uint8Array(2 * this.#topicBytes);
-      larger.set(this.#topics);
-      this.#topics = larger;
-    }
-    this.#topics.set(topic, at);
-    return at;
   }
 
   #refresh(): void {
@@ -113,7 +80,6 @@ export class Matches {
     this.#topicBytes = 0;
     this.#audiences.clear();
     this.#byTopic.clear();
-    this.#byHash.clear();
-    this.#last = undefined;
+    this.#byBytes.clear();
   }
 }
