@@ -90,8 +90,8 @@ async function makeLane(
 }
 
 /**
- * Makes the measurement of one turn: microseconds of CPU for each delivery of a fixed number of messages. The first call finds the number that takes about `seconds`, which also warms the
- * broker up.
+ * Makes the measurement of one turn: microseconds of CPU for each delivery of a fixed number of messages. The first call finds the number that takes about `seconds`, also when nothing in it is
+ * new to the broker any more.
  */
 export function cpuPerDelivery(
   peer: Peer,
@@ -100,7 +100,8 @@ export function cpuPerDelivery(
   seconds: number,
 ): Turn['measure'] {
   let messages = 1;
-  let calibrated = false;
+  /** Runs of that number that took long enough. */
+  let runs = 0;
   const run = async (): Promise<number> => {
     const timeout = Promise.withResolvers<never>();
     const timer = setInterval(() => {
@@ -126,12 +127,12 @@ export function cpuPerDelivery(
     }
   };
   return async () => {
-    while (!calibrated) {
+    while (runs < 2) {
       const start = performance.now();
       await run();
       const took = (performance.now() - start) / 1000;
-      if (took >= seconds / 2) calibrated = true;
-      else messages = Math.ceil(messages * Math.min(8, (seconds / Math.max(took, 1e-3)) * 1.1));
+      runs = took >= seconds / 2 ? runs + 1 : 0;
+      if (runs === 0) messages = Math.ceil(messages * Math.min(8, (seconds / Math.max(took, 1e-3)) * 1.1));
     }
     const before = peer.process.cpuSeconds;
     const deliveries = await run();
