@@ -58,7 +58,7 @@ export function sharedByLinks(): SharedByLinks {
 function leaveError(): void {}
 
 /**
- * A TCP connection, plain or inside TLS, in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write. Bytes that are no
+ * A TCP connection, plain or inside TLS, in long-form messages (clause 3). The frames that are sent in one turn of the event loop leave in one write, or in two (`WriteTurn`). Bytes that are no
  * message get DISCONNECT and end the link: `closed` then has an error that is the peer's fault. The high-water mark is that of Node's
  * sockets (64 KiB); `drained` comes when the operating system has taken everything.
  */
@@ -193,6 +193,7 @@ export class TcpLink implements Link, Flushable {
     if (this.#closing) return;
     try {
       this.#delimiter.feed(chunk);
+      this.#shared.turn.afterRead();
     } catch (error) {
       if (!(error instanceof HashikeError)) throw error;
       this.#cause ??= error;
