@@ -7,6 +7,11 @@ const WORDS = 4;
 const AT = 1;
 const LENGTH = 2;
 const NUMBER = 3;
+/** Slots that are looked at for one topic. Where topics are made to share their hashes the others are not taken in, and nobody's look-up becomes long. */
+const MAX_PROBES = 64;
+
+/** A PUBLISH, as far as its topic goes. */
+export type TopicView = Pick<PublishView, 'topic' | 'topicHash' | 'hasTopic'>;
 
 /**
  * Values by topic, found by the bytes in which it comes. Where messages go to a hundred thousand topics in turn, a look-up costs what the processor has to fetch from memory for it: in this hash table
@@ -22,24 +27,32 @@ export class TopicTable<T> {
   #last = 0;
 
   /** The value of the topic of `publish`. */
-  find(publish: PublishView): T | undefined {
+  find(publish: TopicView): T | undefined {
     const slots = this.#slots;
     const last = slots[this.#last + NUMBER] ?? 0;
     if (last > 0 && this.#fits(this.#last, publish)) return this.#values[last - 1];
     const hash = publish.topicHash;
-    for (let slot = this.#first(hash); ; slot = this.#next(slot)) {
+    let slot = this.#first(hash);
+    for (let probe = 0; probe < MAX_PROBES; probe += 1) {
       const number = slots[slot + NUMBER] ?? 0;
       if (number === 0) return undefined;
-      if (slots[slot] !== hash || !this.#fits(slot, publish)) continue;
-      this.#last = slot;
-      return this.#values[number - 1];
+      if (slots[slot] === hash && this.#fits(slot, publish)) {
+        this.#last = slot;
+        return this.#values[number - 1];
+      }
+      slot = this.#next(slot);
     }
+    return undefined;
   }
 
-  /** Adds the topic of `publish`, which must not be there yet. */
-  add(publish: PublishView, value: T): void {
+  /** Adds the topic of `publish`, which `find` must not find, unless there is no place for it near where it would be looked for. */
+  add(publish: TopicView, value: T): void {
     const { topic, topicHash } = publish;
+    const number = this.#values.length + 1;
+    if (2 * number * WORDS > this.#slots.length) this.#grow();
     const at = this.#topicBytes;
+    if (!this.#put([topicHash, at, topic.length, number])) return;
+    this.#values.push(value);
     const end = at + topic.length;
     if (end > this.#topics.length) {
       const larger = new Uint8Array(2 * end);
@@ -48,9 +61,6 @@ export class TopicTable<T> {
     }
     this.#topics.set(topic, at);
     this.#topicBytes = end;
-    const number = this.#values.push(value);
-    if (2 * number * WORDS > this.#slots.length) this.#grow();
-    this.#put([topicHash, at, topic.length, number]);
   }
 
   clear(): void {
@@ -61,7 +71,7 @@ export class TopicTable<T> {
     this.#last = 0;
   }
 
-  #fits(slot: number, publish: PublishView): boolean {
+  #fits(slot: number, publish: TopicView): boolean {
     const slots = this.#slots;
     return publish.hasTopic(this.#topics, slots[slot + AT] ?? 0, slots[slot + LENGTH] ?? 0);
   }
@@ -75,11 +85,18 @@ export class TopicTable<T> {
     return (slot + WORDS) & (this.#slots.length - 1);
   }
 
-  #put(words: readonly [hash: number, at: number, length: number, number: number]): void {
+  /** False when all slots are taken in which it would be looked for. */
+  #put(words: readonly [hash: number, at: number, length: number, number: number]): boolean {
     const slots = this.#slots;
     let slot = this.#first(words[0]);
-    while (slots[slot + NUMBER] !== 0) slot = this.#next(slot);
-    slots.set(words, slot);
+    for (let probe = 0; probe < MAX_PROBES; probe += 1) {
+      if (slots[slot + NUMBER] === 0) {
+        slots.set(words, slot);
+        return true;
+      }
+      slot = this.#next(slot);
+    }
+    return false;
   }
 
   #grow(): void {

@@ -11,6 +11,7 @@ import { encodeContent } from '../../src/wire/content.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/long-form.ts';
 import type { ConnackSuccess, ConnectToken, Message, Publish } from '../../src/wire/message.ts';
 import { MessageType } from '../../src/wire/numbers.ts';
+import { PublishView } from '../../src/wire/publish-view.ts';
 import { decodeShort, encodeShort, isShortForm, type ShortFrame } from '../../src/wire/short-form.ts';
 import { MemoryLink, streamCapabilities } from './memory-link.ts';
 import { MemorySpool } from './memory-spool.ts';
@@ -158,6 +159,13 @@ export function connectToken(token: string, more: Partial<ConnectToken> = {}): C
 export function publish(topic: string, messageId: number | undefined, more: Partial<Publish> = {}): Publish {
   const content = encodeContent([{ contentType: 0x8001, value: new Uint8Array([messageId ?? 0]) }]);
   return { type: MessageType.PUBLISH, timestamp: 0, messageId, topic, retain: false, content, ...more };
+}
+
+/** A PUBLISH to `topic` as a relay sees it when it is received. */
+export function receivedPublish(topic: string): PublishView {
+  const view = new PublishView();
+  if (!view.read(encodeMessage(publish(topic, undefined)), 0)) throw new Error(`${topic} is not plain`);
+  return view;
 }
 
 export function subscribe(messageId: number, topics: readonly string[], bestEffort = false): Message {

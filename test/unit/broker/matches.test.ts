@@ -3,9 +3,7 @@ import type { Route } from '../../../src/broker/audiences.ts';
 import { Matches } from '../../../src/broker/matches.ts';
 import type { Subscriber } from '../../../src/broker/ports.ts';
 import { FilterTree } from '../../../src/topic/filter-tree.ts';
-import { encodeMessage } from '../../../src/wire/long-form.ts';
-import { PublishView } from '../../../src/wire/publish-view.ts';
-import { publish } from '../../support/peer.ts';
+import { receivedPublish } from '../../support/peer.ts';
 
 const listener = (clientId: string, queue?: string): Subscriber => ({ clientId, queue, deliver() {} });
 
@@ -14,12 +12,7 @@ function setUp() {
   return { routes, matches: new Matches(routes) };
 }
 
-/** The match of a PUBLISH to `topic` as it is received. */
-function find(matches: Matches, topic: string) {
-  const view = new PublishView();
-  expect(view.read(encodeMessage(publish(topic, undefined)), 0)).toBe(true);
-  return matches.find(view);
-}
+const find = (matches: Matches, topic: string) => matches.find(receivedPublish(topic));
 
 const listenersOf = (matches: Matches, topic: string) =>
   find(matches, topic)?.audience.live.map(({ subscriber }) => subscriber.clientId);
